@@ -1,0 +1,70 @@
+// All caches of the process: which exist, where their homes are, and each worker's replica of them.
+//
+// Thread-safe. Feeds start on first demand and end after `idle_timeout` without readers.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "cache/cache.h"
+#include "cache/list_watcher.h"
+#include "cache/replica.h"
+#include "protocol/k8s/resource.h"
+
+namespace weir {
+
+// What discovery says of a name.
+enum class TypeVerdict : uint8_t {
+  kKnown,    // Listable and watchable, served by the API server itself: may be cached.
+  kForward,  // Unknown, not watchable, aggregated, or excluded by configuration: upstream answers.
+};
+
+// One line of /readyz and /metrics.
+struct FeedStatus {
+  ResourceId id;
+  CacheState state;
+  Revision revision;
+  size_t objects = 0;
+  size_t object_bytes = 0;
+  size_t log_bytes = 0;
+  std::string reason;  // Why it is not synced, for a person; empty when it is.
+  uint64_t lists = 0, watches = 0, probes = 0, events = 0, resyncs = 0;  // Sent to, and received from, upstream.
+};
+
+class Registry {
+ public:
+  struct Options {
+    std::vector<std::string> never_cache = {"secrets"};  // "resource" or "resource.group".
+    std::vector<std::string> cache_only;                 // Empty: every resource.
+    size_t max_cache_bytes = size_t{4} << 30;            // Objects and logs of all caches together.
+    Duration idle_timeout = std::chrono::hours(1);
+    Cache::Limits log;
+    Replica::Limits reads;
+    bool strict_resync = false;  // End all watches with 410 after a resynchronisation, as kube-apiserver would.
+    uint64_t page_size = 10000;
+  };
+  struct Worker {
+    Executor* executor;
+    // Makes the connection of one feed to the API server, used on that executor only.
+    std::function<std::unique_ptr<ListWatcher>()> make_list_watcher;
+  };
+
+  static std::unique_ptr<Registry> Make(Options options, std::vector<Worker> workers);
+  virtual ~Registry() = default;
+
+  // The replica of `id` on the calling worker (index into `workers`), starting the feed if it is the first
+  // reader; null: forward. Calls `done` at once when discovery knows the name, else after asking upstream.
+  virtual void Open(size_t worker, const ResourceId& id,
+                    absl::AnyInvocable<void(std::shared_ptr<Replica>)> done) = 0;
+
+  // A copy of every feed's state, for the admin port. Thread-safe.
+  virtual std::vector<FeedStatus> Status() = 0;
+
+  // Ends all feeds. Call before the executors stop.
+  virtual void Shutdown() = 0;
+};
+
+}  // namespace weir

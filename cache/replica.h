@@ -1,0 +1,126 @@
+// One cache as the sessions of one worker read it: its newest snapshot, its log, its watchers.
+//
+// Thread-affine to its worker. It never asks the home worker for data: batches come by post, are immutable,
+// and hold all that LIST and WATCH need. Only proofs of freshness are asked for (ProofSource).
+//
+//   post(batch) ─▶ Append ─▶ dispatch: views by namespace / name / nodeName / rest ─▶ WatchSink::Write
+//   writable    ─▶ Watcher::OnWritable ─▶ catch up from the log
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "absl/functional/any_invocable.h"
+#include "cache/batch.h"
+#include "cache/cache.h"
+#include "cache/filter.h"
+#include "cache/snapshot.h"
+#include "protocol/base/executor.h"
+
+namespace weir {
+
+// Which state a reader needs.
+struct ReadSpec {
+  enum class Kind : uint8_t {
+    kAny,           // resourceVersion=0: whatever is here.
+    kNotOlderThan,  // At least `revision`.
+    kExact,         // The state as of `revision`.
+    kMostRecent,    // Not older than the moment of asking: needs a proof (freshness.h).
+  };
+  Kind kind = Kind::kAny;
+  Revision revision;
+};
+
+enum class ReadOutcome : uint8_t {
+  kServe,        // The snapshot answers.
+  kForward,      // No proof, no such history, refused or not synced in time: upstream answers.
+  kTooManyRequests,  // Not synced, and too many wait already: 429 with Retry-After.
+};
+
+using ReadCallback = absl::AnyInvocable<void(ReadOutcome, Snapshot)>;
+
+// Where the replica asks for proofs that its cache is not behind upstream. Implemented by the freshness
+// machinery on the home worker; thread-safe. `done` is called on `caller`, after all batches that the proof
+// relies on have been posted there: true when the replica's state at that moment is not older than the request.
+class ProofSource {
+ public:
+  virtual ~ProofSource() = default;
+  // Kind kMostRecent: not older than now. kNotOlderThan: upstream's stream has reached `at_least`.
+  virtual void Prove(Revision at_least, Executor& caller, absl::AnyInvocable<void(bool)> done) = 0;
+};
+
+// The client's side of one watch. Implemented by the session, called on the worker.
+class WatchSink {
+ public:
+  virtual ~WatchSink() = default;
+  // Sends `pieces` (valid during the call; `bytes` in all; whole frames). Always takes them all; returns whether
+  // more may follow at once. After false nothing is written until Watcher::OnWritable().
+  // Must not destroy the Watcher inside the call.
+  virtual bool Write(std::span<const std::string_view> pieces, size_t bytes) = 0;
+  // The stream is over: end it cleanly at this frame. The session destroys the Watcher later, not inside.
+  virtual void End() = 0;
+};
+
+struct WatchSpec {
+  Filter filter;
+  // Start: with `initial` the snapshot's matching objects as ADDED events, then what follows it;
+  // else the events after `from` (kNoRevision: after the snapshot's own).
+  std::optional<Snapshot> initial;
+  Revision from;
+  bool bookmarks = false;  // allowWatchBookmarks; with `initial` also the k8s.io/initial-events-end mark.
+  TimePoint deadline = TimePoint::max();  // Only places the last bookmark, 2 s before; the session ends the watch.
+};
+
+// A running watch. Destroying it ends it without a word.
+class Watcher {
+ public:
+  virtual ~Watcher() = default;
+  // The sink's socket took all that was written: send what has come meanwhile. Writes at most one visit's worth
+  // (128 KiB) per call and returns whether there is more.
+  virtual bool OnWritable() = 0;
+};
+
+// Keeps a pending Read() alive; destroying it drops the callback.
+class ReadTicket {
+ public:
+  virtual ~ReadTicket() = default;
+};
+
+class Replica {
+ public:
+  struct Limits {
+    Duration sync_wait = std::chrono::seconds(10);  // Readers of a cache that has not synced yet.
+    size_t max_sync_waiters = 5000;
+    Duration read_wait = std::chrono::seconds(3);  // As kube-apiserver waits for freshness.
+    Duration bookmark_interval = std::chrono::seconds(60);
+  };
+
+  static std::shared_ptr<Replica> Make(Executor& worker, std::shared_ptr<ProofSource> proofs,
+                                       Limits limits);
+  virtual ~Replica() = default;
+
+  // Calls `done` with the state asked for: inside the call when it is here, else within the limits above.
+  // Returns null in the first case.
+  [[nodiscard]] virtual std::unique_ptr<ReadTicket> Read(const ReadSpec& spec, ReadCallback done) = 0;
+
+  // Begins a watch; `sink` outlives the returned watcher. It first writes, and may End(), from the first
+  // OnWritable() on, which the session calls once the response head is out. A start that the log does not
+  // cover writes one ERROR event (410, "too old resource version: N (M)") and ends.
+  [[nodiscard]] virtual std::unique_ptr<Watcher> Watch(WatchSpec spec, WatchSink& sink) = 0;
+
+  virtual CacheState state() const = 0;
+  // The newest state here; its `form` is null before the first sync.
+  virtual const Snapshot& snapshot() const = 0;
+  virtual size_t watcher_count() const = 0;
+
+  // From the cache, on this worker:
+  virtual void OnReset(std::deque<BatchRef> log, CacheState state) = 0;  // Also the first call. Ends watches with 410
+                                                                         // when it replaces an older history.
+  virtual void OnBatch(BatchRef batch, uint64_t floor_sequence) = 0;     // Batches below the floor are dropped.
+  virtual void OnState(CacheState state) = 0;
+};
+
+}  // namespace weir

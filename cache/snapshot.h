@@ -1,0 +1,28 @@
+// The state of one resource at one revision: what a LIST reads.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "cache/object_tree.h"
+#include "protocol/k8s/resource.h"
+
+namespace weir {
+
+// How upstream writes objects of this type. Immutable; one per cache.
+struct TypeForm {
+  ResourceType type;
+  std::string list_kind;    // "PodList", as upstream's LIST says.
+  bool typed_items = false;  // Custom resources: list items carry kind and apiVersion, keys are sorted.
+  std::string type_prefix;   // Built-in types: `"kind":"Pod","apiVersion":"v1",`, cut from every object.
+  std::string warning;       // Upstream's `Warning` value lines for this type, joined by "\n"; often empty.
+};
+
+// Immutable, cheap to copy, shared between workers.
+struct Snapshot {
+  ObjectTree tree;
+  Revision revision;
+  std::shared_ptr<const TypeForm> form;
+};
+
+}  // namespace weir

@@ -1,0 +1,65 @@
+// Which requests the cache may answer: the strict grammar (auth-and-forwarding B.2.4).
+//
+// Everything that is not recognised beyond doubt is forwarded, so nothing here makes errors.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "protocol/http/message.h"
+#include "protocol/k8s/continue_token.h"
+#include "protocol/k8s/field_selector.h"
+#include "protocol/k8s/label_selector.h"
+#include "protocol/k8s/resource.h"
+
+namespace weir {
+
+enum class ReadVerb : uint8_t { kGet, kList, kWatch };
+
+// A GET that is in the grammar. Values are decoded.
+struct ReadRequest {
+  ReadVerb verb = ReadVerb::kList;
+  ResourceId resource;
+  std::string namespace_;  // "" for all namespaces and for cluster-scoped resources. Of `namespaces/x`: "x".
+  std::string name;        // GET: of the object. LIST, WATCH: from fieldSelector metadata.name=…, for authorisation.
+
+  LabelSelector label_selector;
+  FieldSelector field_selector;
+
+  // Unset means "most recent"; "0" is Revision{0} and set.
+  std::optional<Revision> resource_version;
+  enum class Match : uint8_t { kUnset, kExact, kNotOlderThan };
+  Match match = Match::kUnset;
+  int64_t limit = 0;  // ≤ 0: none.
+  std::optional<ContinueToken> continue_token;
+  std::optional<int64_t> timeout_seconds;  // WATCH.
+  bool allow_watch_bookmarks = false;
+  std::chrono::nanoseconds timeout{0};  // ?timeout= of LIST and GET; 0: the default.
+};
+
+// Why a request goes upstream; the label of a metric, so a short fixed set.
+enum class ForwardReason : uint8_t {
+  kMethod,        // Not GET, or with a body.
+  kPath,          // Not a plain collection or object path: discovery, subresource, health, escapes …
+  kQuery,         // A parameter that is unknown, repeated, malformed or invalid: upstream has the words for it.
+  kAccept,        // Another form than compact JSON: Table, protobuf, YAML, pretty …
+  kHeaders,       // Impersonation, upgrade.
+  kExcluded,      // Configured not to be cached, or not cacheable: see cache/registry.h.
+  kSelector,      // A field that Weir does not index.
+  kFreshness,     // GET or single-key LIST without a revision; no proof or no such history.
+  kNotReady,      // The cache has not synced in time.
+};
+std::string_view ToString(ForwardReason reason);
+
+// Parses path, query, Accept, User-Agent and headers of `head`.
+std::variant<ReadRequest, ForwardReason> ClassifyRead(const http::RequestHead& head);
+
+// As kube-apiserver decides on indented output (api-semantics 5.6) and on plain compact JSON (5.1).
+bool WantsPretty(const http::RequestHead& head);
+bool AcceptsPlainJson(const http::RequestHead& head, bool watch);
+
+}  // namespace weir

@@ -1,0 +1,89 @@
+// Decides who asks: client certificate first, then bearer token (auth-and-forwarding A.1).
+//
+// Thread-safe; one per process. CA bundles reload without restart.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/functional/any_invocable.h"
+#include "protocol/base/executor.h"
+#include "protocol/base/status.h"
+#include "protocol/http/message.h"
+#include "proxy/auth/identity.h"
+#include "proxy/auth/review_client.h"
+
+namespace weir {
+
+// What a TLS connection's client certificate came to. Made once per connection and CA generation.
+struct CertificateVerdict {
+  enum class Kind : uint8_t { kNone, kValid, kInvalid };
+  Kind kind = Kind::kNone;  // No certificate presented.
+  IdentityRef identity;     // kValid
+  std::string reason;       // kInvalid: for the log, never for the client.
+  uint64_t ca_generation = 0;
+  std::chrono::system_clock::time_point not_after = std::chrono::system_clock::time_point::max();
+};
+
+// The leaf and the further certificates a client sent, DER.
+struct PresentedCertificates {
+  std::string leaf;
+  std::vector<std::string> others;
+};
+
+struct AuthResult {
+  enum class Kind : uint8_t {
+    kAuthenticated,
+    kAnonymous,     // No credential of any kind. Never served from the cache.
+    kRejected,      // 401.
+    kUnavailable,   // 503: the TokenReview failed.
+    kOverloaded,    // 429.
+  };
+  Kind kind = Kind::kRejected;
+  IdentityRef identity;
+};
+
+// Result of looking at a request's credentials without asking upstream.
+struct Credentials {
+  enum class Kind : uint8_t { kNone, kCertificate, kToken, kRejected };
+  Kind kind = Kind::kNone;
+  IdentityRef identity;  // kCertificate
+  std::string token;     // kToken; bytes 0x21-0x7E only. Never logged.
+};
+
+class Authenticator {
+ public:
+  struct Options {
+    std::string client_ca_file;  // Empty: certificates are never accepted.
+    Duration token_ttl = std::chrono::seconds(10);
+    Duration token_negative_ttl = std::chrono::seconds(10);
+    size_t max_tokens = 65536;
+    size_t max_negative_tokens = 65536;
+    size_t max_in_flight = 64;
+    size_t max_waiting = 10000;
+  };
+
+  // InvalidArgument names the option and the file.
+  static StatusOr<std::unique_ptr<Authenticator>> Make(Options options);
+  virtual ~Authenticator() = default;
+
+  // Verifies as Go does (auth-and-forwarding A.2): pool members are anchors, clientAuth or any EKU, last CN, O → groups.
+  virtual CertificateVerdict Verify(const PresentedCertificates& certificates) = 0;
+  // Whether a verdict made earlier still stands: same CA generation and nothing expired.
+  virtual bool StillValid(const CertificateVerdict& verdict) const = 0;
+  // Subjects of the CA bundle, DER, for the CertificateRequest.
+  virtual std::vector<std::string> CaSubjects() const = 0;
+  // Re-reads the bundle when the file changed; the last good one stays on error. Called about once a minute.
+  virtual Status Reload() = 0;
+
+  // Certificate beats token; a valid token beats an invalid certificate (but see Authenticate).
+  virtual Credentials Inspect(const CertificateVerdict& certificate, const http::HeaderList& headers) const = 0;
+
+  // The whole answer: as Inspect, then a TokenReview (remembered, shared) where the credential is a token. `done`
+  // is called inside the call or later on `caller`.
+  virtual void Authenticate(const CertificateVerdict& certificate, const http::HeaderList& headers, Executor& caller,
+                            ReviewClient& reviews, absl::AnyInvocable<void(AuthResult)> done) = 0;
+};
+
+}  // namespace weir
