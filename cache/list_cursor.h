@@ -1,0 +1,51 @@
+// The body of one LIST, made piece by piece from a snapshot: memory is the write window, never the answer.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cache/filter.h"
+#include "cache/snapshot.h"
+
+namespace weir {
+
+struct ListSpec {
+  Filter filter;
+  int64_t limit = 0;              // ≤ 0: all.
+  std::string start_key;          // From a continue token, relative to the request's collection; "" at the start.
+  bool key_is_namespaced = true;  // The resource is namespaced and the request names no namespace: keys "ns/name".
+  Revision revision;              // What the answer says: the snapshot's own, or the exact one that was asked for.
+};
+
+// Thread-affine; holds the snapshot. Cost O(answer) with a scope-only filter, else O(range scanned).
+class ListCursor {
+ public:
+  ListCursor(Snapshot snapshot, ListSpec spec);
+
+  // Appends pieces of at least one item (or head or tail) until `max_bytes` are reached or the body is over; the pieces
+  // stay valid until the next call. Returns the bytes appended; 0: the body is complete.
+  size_t Next(size_t max_bytes, std::vector<std::string_view>& pieces);
+
+  // Of the whole body, known beforehand only where the filter is scope-only and there is no limit; else 0.
+  uint64_t total_bytes() const;
+  uint64_t items() const { return items_; }  // Written so far.
+
+ private:
+  Snapshot snapshot_;
+  ListSpec spec_;
+  ObjectTree::Cursor cursor_;
+  std::string head_, tail_;
+  std::string end_key_;
+  // With a limit: the page itself, found before the head is written, since the head of built-in lists names what remains.
+  std::vector<ObjectRef> page_;
+  size_t page_index_ = 0;
+  bool paged_ = false;
+  bool head_written_ = false;
+  bool done_ = false;
+  uint64_t items_ = 0;
+};
+
+}  // namespace weir

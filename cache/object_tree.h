@@ -1,0 +1,80 @@
+// All objects of one resource by key, in a copy-on-write B+tree: a snapshot is one reference to the root.
+//
+// A copy of an ObjectTree is a snapshot: O(1), immutable from then on, readable on any thread. Changes to a tree copy
+// only the nodes on the path that a snapshot still holds. Nodes carry sums for counts and sizes.
+// Thread-affine where it is changed; copies may be read anywhere. Nodes hold up to 64 entries.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "cache/object.h"
+
+namespace weir {
+
+class ObjectTree {
+ public:
+  struct Sums {
+    uint64_t objects = 0;
+    uint64_t item_bytes = 0;  // Object::item_bytes.
+  };
+  class Node;  // In object_tree.cc.
+
+  // Walks in key order. Valid as long as the tree that it came from lives unchanged.
+  class Cursor {
+   public:
+    Cursor() = default;
+    bool Valid() const { return depth_ > 0; }
+    const Object& operator*() const;
+    const Object* operator->() const { return &**this; }
+    void Next();  // O(1) amortised.
+    // Starts fetching the memory of an object some steps ahead; may do nothing.
+    void Prefetch() const;
+
+   private:
+    friend class ObjectTree;
+    struct Level {
+      const Node* node;
+      uint32_t index;
+    };
+    static constexpr int kMaxDepth = 8;
+    Level path_[kMaxDepth];
+    int depth_ = 0;
+  };
+
+  ObjectTree();
+  ObjectTree(const ObjectTree&);
+  ObjectTree(ObjectTree&&) noexcept;
+  ObjectTree& operator=(ObjectTree) noexcept;
+  ~ObjectTree();
+
+  // From objects in strictly rising key order. O(n). InvalidArgument (empty tree) is the caller's defect: checked.
+  static ObjectTree FromSorted(std::vector<ObjectRef> objects);
+
+  // Inserts or replaces; returns what stood there. O(log n).
+  ObjectRef Put(ObjectRef object);
+  // Returns what was removed, null where there was nothing.
+  ObjectRef Remove(std::string_view key);
+
+  ObjectRef Find(std::string_view key) const;  // Null: not there.
+  Cursor Begin() const;
+  Cursor LowerBound(std::string_view key) const;  // First key ≥ `key`.
+  Sums sums() const;
+  // Of all keys ≥ `from` and < `to` (to empty: no end). O(log n).
+  Sums SumsBetween(std::string_view from, std::string_view to) const;
+  bool empty() const { return sums().objects == 0; }
+
+  // Nodes copied since the tree was made because a snapshot held them; and the bytes of those copies.
+  uint64_t nodes_copied() const { return nodes_copied_; }
+  static size_t node_bytes();
+  // Checks order, sums and fill of every node; for tests.
+  bool Consistent() const;
+
+ private:
+  RefPtr<Node> root_;
+  uint64_t nodes_copied_ = 0;
+};
+
+}  // namespace weir

@@ -1,0 +1,59 @@
+// Watch streams in JSON: cutting upstream's into events, and the fixed parts of ours (api-semantics 3.1).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "protocol/base/status.h"
+#include "protocol/k8s/api_error.h"
+#include "protocol/k8s/resource.h"
+
+namespace weir {
+
+enum class FrameType : uint8_t { kAdded, kModified, kDeleted, kBookmark, kError };
+
+struct WatchFrame {
+  FrameType type = FrameType::kError;
+  std::string_view object;  // One JSON object; MetadataScanner::kPadding readable bytes follow.
+};
+
+// Cuts a stream of lines into frames. Thread-affine. Holds at most one incomplete frame.
+class WatchFrameReader {
+ public:
+  // Frames above this end the stream with ResourceExhausted.
+  explicit WatchFrameReader(size_t max_frame_bytes = size_t{16} << 20) : max_frame_bytes_(max_frame_bytes) {}
+
+  void Feed(std::string_view bytes);
+  // The next whole frame into `frame`, valid until the next call of Feed() or Next(); false: more bytes are needed.
+  // InvalidArgument: not a watch event. Blank lines are skipped.
+  StatusOr<bool> Next(WatchFrame& frame);
+  // Bytes of an incomplete frame.
+  size_t pending() const { return buffer_.size() - position_; }
+
+ private:
+  const size_t max_frame_bytes_;
+  std::string buffer_;
+  size_t position_ = 0;
+  size_t searched_ = 0;
+};
+
+// An event is: prefix, `{`, type prefix, rest, suffix.
+inline constexpr std::string_view kAddedPrefix = R"({"type":"ADDED","object":{)";
+inline constexpr std::string_view kModifiedPrefix = R"({"type":"MODIFIED","object":{)";
+inline constexpr std::string_view kDeletedPrefix = R"({"type":"DELETED","object":{)";
+inline constexpr std::string_view kEventSuffix = "}\n";
+
+// Whole lines. `type_prefix` empty: a custom resource, keys sorted (`kind` and `api_version` are then used).
+std::string BookmarkFrame(std::string_view kind, std::string_view api_version, bool sorted_keys, Revision revision,
+                          bool initial_events_end);
+std::string ErrorFrame(const ApiError& error);
+
+// The code and message of the Status in an ERROR frame, or in any error body; {0, ""} where it is none.
+struct StatusSummary {
+  int code = 0;
+  std::string reason, message;
+};
+StatusSummary ReadStatus(std::string_view json);
+
+}  // namespace weir
