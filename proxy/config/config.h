@@ -1,0 +1,85 @@
+// Every option of `weir`, from flags and from the file that --config names.
+//
+// Flags are named as kube-apiserver names theirs. In the file the flag `--a-b` is the key `aB`; a
+// flag beats the file. Immutable after LoadConfig(). Each option is explained in
+// deploy/weir.sample.yaml and by --help.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "protocol/base/executor.h"
+#include "protocol/base/log.h"
+#include "protocol/base/status.h"
+
+namespace weir {
+
+enum class TlsVersion : uint8_t { kTls12, kTls13 };
+
+struct Config {
+  // Not empty after --help or --version: print it to stdout and exit with 0. All else is then
+  // unset.
+  std::string print_and_exit;
+
+  std::string config;  // --config
+
+  // Upstream.
+  std::string kubeconfig;  // Empty: the in-cluster service account.
+  std::vector<std::string>
+      upstream_server;  // https://host[:port]; empty: what the kubeconfig says.
+
+  // Serving.
+  std::string bind_address = "0.0.0.0";
+  uint16_t secure_port = 6443;
+  std::string
+      tls_cert_file;  // Set, and exists as the key does: LoadConfig() has seen that they match.
+  std::string tls_private_key_file;  // Set.
+  TlsVersion tls_min_version = TlsVersion::kTls12;
+  std::string client_ca_file;          // Empty: client certificates are not accepted.
+  std::string proxy_client_cert_file;  // Both or none; they match.
+  std::string proxy_client_key_file;
+  std::string admin_bind_address = "127.0.0.1:8081";  // See admin_host(), admin_port().
+  bool admin_allow_plaintext = false;  // Permits an admin address that is not loopback.
+  uint32_t workers = 0;  // 0 in flags means one per core; LoadConfig() fills the number in.
+
+  // Cache.
+  uint64_t cache_max_bytes = uint64_t{4} << 30;
+  std::vector<std::string> cache_never = {"secrets"};  // "resource" or "resource.group".
+  std::vector<std::string> cache_only;                 // Empty: every resource.
+  Duration cache_idle_timeout = std::chrono::hours(1);
+  uint64_t cache_page_size = 10000;
+  Duration log_window = std::chrono::minutes(10);
+  bool strict_resync = false;
+
+  // Authentication and authorisation.
+  Duration authentication_token_webhook_cache_ttl = std::chrono::seconds(10);
+  Duration authorization_webhook_cache_authorized_ttl = std::chrono::seconds(10);
+  Duration authorization_webhook_cache_unauthorized_ttl = std::chrono::seconds(10);
+  uint32_t max_reviews_inflight = 256;  // SubjectAccessReviews; of TokenReviews a quarter.
+  Duration watch_reauthorize_interval = std::chrono::minutes(5);  // 0: never.
+
+  // Limits.
+  uint32_t max_connections = 20000;
+  uint32_t max_requests_inflight = 400;  // Forwarded ones.
+  uint32_t max_header_bytes = 64 * 1024;
+
+  // Process.
+  Duration shutdown_delay_duration = std::chrono::seconds(10);
+  Duration shutdown_timeout = std::chrono::seconds(60);
+  LogFormat logging_format = LogFormat::kText;
+  int v = 0;
+
+  std::string admin_host() const;  // Without brackets.
+  uint16_t admin_port() const;
+
+  // "--name=value" of all options, for the log: no option holds a secret, only names of files that
+  // do.
+  std::vector<std::string> Effective() const;
+};
+
+// Reads flags, then the file. InvalidArgument is one line that names option, value and remedy.
+// Catches what the libraries throw. Reads the files that it checks, nothing else.
+StatusOr<Config> LoadConfig(int argc, const char* const* argv);
+
+}  // namespace weir
