@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -30,9 +31,15 @@ class ChunkDecoder {
  private:
   enum class State : uint8_t { kSize, kData, kDataEnd, kTrailers, kDone };
 
+  StatusOr<size_t> TakeLine(std::string_view input, size_t max_bytes, std::optional<std::string_view>& line);
+  StatusOr<size_t> TakeSize(std::string_view input);
+  StatusOr<size_t> TakeDataEnd(std::string_view input);
+  StatusOr<size_t> TakeTrailer(std::string_view input);
+
   State state_ = State::kSize;
   uint64_t remaining_ = 0;
-  std::string line_;  // A size or trailer line that is not complete yet. Bounded.
+  std::string line_;  // The size or trailer line being read. Bounded.
+  bool line_complete_ = false;  // `line_` has been dealt with: the next line begins afresh.
   size_t trailer_bytes_ = 0;
   HeaderList trailers_;
 };

@@ -1,0 +1,20 @@
+// The request target of HTTP/1.1 (RFC 9112 §3.2), narrowed to the forms that two servers cannot
+// read differently.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace weir::http {
+
+// A host with optional port as RFC 3986 lets it look; not empty.
+bool IsValidHost(std::string_view host);
+
+// The origin form of `target` ("*" stays), or nothing where it is refused: a fragment, bytes
+// outside 0x21-0x7E, a bad percent escape in the path, "*" for another method than OPTIONS, an
+// absolute form for another host than `host`.
+std::optional<std::string> OriginForm(std::string_view method, std::string_view target,
+                                      std::string_view host);
+
+}  // namespace weir::http
