@@ -1,0 +1,267 @@
+#include "proxy/config/option_table.h"
+
+#include <fmt/format.h>
+
+#include <cctype>
+#include <limits>
+
+#include "proxy/config/values.h"
+
+namespace weir {
+namespace {
+
+using Values = std::vector<std::string>;
+
+// One function per type of member: what an option's text means follows from where it is stored.
+
+Option Text(std::string_view group, std::string_view flag, std::string Config::* member,
+            std::string_view help) {
+  return {.group = group,
+          .flag = flag,
+          .help = help,
+          .set = [member](Config& c, const Values& v) { return c.*member = v[0], OkStatus(); },
+          .get = [member](const Config& c) { return c.*member; }};
+}
+
+Option Texts(std::string_view group, std::string_view flag, Values Config::* member,
+             std::string_view help) {
+  const auto set = [member](Config& c, const Values& v) {
+    (c.*member).clear();
+    for (const std::string& text : v) {
+      for (std::string& item : SplitList(text)) (c.*member).push_back(std::move(item));
+    }
+    return OkStatus();
+  };
+  const auto get = [member](const Config& c) {
+    return fmt::format("{}", fmt::join(c.*member, ","));
+  };
+  return {.group = group,
+          .flag = flag,
+          .help = help,
+          .kind = Option::Kind::kList,
+          .set = set,
+          .get = get};
+}
+
+template <typename Number>
+Option Count(std::string_view group, std::string_view flag, Number Config::* member, uint64_t min,
+             uint64_t max, std::string_view help) {
+  const auto set = [member, min, max](Config& c, const Values& v) -> Status {
+    WEIR_ASSIGN_OR_RETURN(const uint64_t value, ParseUnsigned(v[0], min, max));
+    c.*member = static_cast<Number>(value);
+    return OkStatus();
+  };
+  const auto get = [member](const Config& c) { return fmt::format("{}", c.*member); };
+  return {.group = group, .flag = flag, .help = help, .set = set, .get = get};
+}
+
+Option Time(std::string_view group, std::string_view flag, Duration Config::* member, Duration min,
+            std::string_view help) {
+  const auto set = [member, min](Config& c, const Values& v) -> Status {
+    WEIR_ASSIGN_OR_RETURN(const Duration value, ParseDuration(v[0]));
+    if (value < min) return InvalidArgument(fmt::format("want at least {}", FormatDuration(min)));
+    c.*member = value;
+    return OkStatus();
+  };
+  const auto get = [member](const Config& c) { return FormatDuration(c.*member); };
+  return {.group = group, .flag = flag, .help = help, .set = set, .get = get};
+}
+
+Option Bytes(std::string_view group, std::string_view flag, uint64_t Config::* member, uint64_t min,
+             std::string_view help) {
+  const auto set = [member, min](Config& c, const Values& v) -> Status {
+    WEIR_ASSIGN_OR_RETURN(const uint64_t value, ParseByteQuantity(v[0]));
+    if (value < min) {
+      return InvalidArgument(fmt::format("want at least {}", FormatByteQuantity(min)));
+    }
+    c.*member = value;
+    return OkStatus();
+  };
+  const auto get = [member](const Config& c) { return FormatByteQuantity(c.*member); };
+  return {.group = group, .flag = flag, .help = help, .set = set, .get = get};
+}
+
+Option Switch(std::string_view group, std::string_view flag, bool Config::* member,
+              std::string_view help) {
+  const auto set = [member](Config& c, const Values& v) -> Status {
+    WEIR_ASSIGN_OR_RETURN(c.*member, ParseBool(v[0]));
+    return OkStatus();
+  };
+  const auto get = [member](const Config& c) -> std::string {
+    return c.*member ? "true" : "false";
+  };
+  return {.group = group,
+          .flag = flag,
+          .help = help,
+          .kind = Option::Kind::kSwitch,
+          .set = set,
+          .get = get};
+}
+
+Option TlsMinVersion() {
+  const auto set = [](Config& c, const Values& v) -> Status {
+    if (v[0] != "VersionTLS12" && v[0] != "VersionTLS13") {
+      return InvalidArgument("want VersionTLS12 or VersionTLS13");
+    }
+    c.tls_min_version = v[0] == "VersionTLS13" ? TlsVersion::kTls13 : TlsVersion::kTls12;
+    return OkStatus();
+  };
+  const auto get = [](const Config& c) -> std::string {
+    return c.tls_min_version == TlsVersion::kTls13 ? "VersionTLS13" : "VersionTLS12";
+  };
+  return {.group = "Serving",
+          .flag = "tls-min-version",
+          .help = "The oldest TLS version that clients may use: VersionTLS12 or VersionTLS13.",
+          .set = set,
+          .get = get};
+}
+
+Option LoggingFormat() {
+  const auto set = [](Config& c, const Values& v) -> Status {
+    if (v[0] != "text" && v[0] != "json") return InvalidArgument("want text or json");
+    c.logging_format = v[0] == "json" ? LogFormat::kJson : LogFormat::kText;
+    return OkStatus();
+  };
+  const auto get = [](const Config& c) -> std::string {
+    return c.logging_format == LogFormat::kJson ? "json" : "text";
+  };
+  return {.group = "Process",
+          .flag = "logging-format",
+          .help = "Form of log lines on stderr: text (as klog) or json.",
+          .set = set,
+          .get = get};
+}
+
+void AddUpstream(std::vector<Option>& table) {
+  constexpr std::string_view kGroup = "Upstream";
+  table.push_back(
+      Text(kGroup, "kubeconfig", &Config::kubeconfig,
+           "How Weir itself reaches the API server; empty: the pod's service account."));
+  table.push_back(Texts(kGroup, "upstream-server", &Config::upstream_server,
+                        "URLs of API servers, in place of the kubeconfig's server; several are "
+                        "used in turn when one fails."));
+}
+
+void AddServing(std::vector<Option>& table) {
+  constexpr std::string_view kGroup = "Serving";
+  constexpr uint64_t kMaxPort = std::numeric_limits<uint16_t>::max();
+  table.push_back(Text(kGroup, "bind-address", &Config::bind_address,
+                       "IP address to serve HTTPS on; :: for all, IPv6 included."));
+  table.push_back(
+      Count(kGroup, "secure-port", &Config::secure_port, 1, kMaxPort, "Port to serve HTTPS on."));
+  table.push_back(Text(kGroup, "tls-cert-file", &Config::tls_cert_file,
+                       "PEM file with the serving certificate, then its intermediates. Required."));
+  table.push_back(Text(kGroup, "tls-private-key-file", &Config::tls_private_key_file,
+                       "PEM file with the serving certificate's private key. Required."));
+  table.push_back(TlsMinVersion());
+  table.push_back(Text(kGroup, "client-ca-file", &Config::client_ca_file,
+                       "PEM bundle of the authorities that sign client certificates; empty: none "
+                       "are accepted."));
+  table.push_back(Text(kGroup, "proxy-client-cert-file", &Config::proxy_client_cert_file,
+                       "PEM front-proxy certificate, by which upstream trusts Weir to name the "
+                       "user of a client certificate."));
+  table.push_back(Text(kGroup, "proxy-client-key-file", &Config::proxy_client_key_file,
+                       "PEM private key of the front-proxy certificate."));
+  table.push_back(Text(kGroup, "admin-bind-address", &Config::admin_bind_address,
+                       "host:port of /livez, /readyz and /metrics, in plain HTTP."));
+  table.push_back(Switch(kGroup, "admin-allow-plaintext", &Config::admin_allow_plaintext,
+                         "Permits an admin address that is not loopback, though it is neither "
+                         "encrypted nor authenticated."));
+  table.push_back(Count(kGroup, "workers", &Config::workers, 0, 1024,
+                        "Threads that serve connections; 0: one per core."));
+}
+
+void AddCache(std::vector<Option>& table) {
+  constexpr std::string_view kGroup = "Cache";
+  table.push_back(Bytes(kGroup, "cache-max-bytes", &Config::cache_max_bytes, uint64_t{1} << 20,
+                        "Memory for objects and history of all resources together."));
+  table.push_back(Texts(kGroup, "cache-never", &Config::cache_never,
+                        "Resources (pods, deployments.apps) that are always forwarded."));
+  table.push_back(Texts(kGroup, "cache-only", &Config::cache_only,
+                        "The only resources to cache; empty: all but those of --cache-never."));
+  table.push_back(Time(kGroup, "cache-idle-timeout", &Config::cache_idle_timeout,
+                       std::chrono::seconds(10),
+                       "How long a resource stays cached without a reader."));
+  table.push_back(Count(kGroup, "cache-page-size", &Config::cache_page_size, 1, 1'000'000,
+                        "Objects per page when Weir lists a resource upstream."));
+  table.push_back(Time(kGroup, "log-window", &Config::log_window, std::chrono::seconds(10),
+                       "How far back a client may resume a watch or page through a list."));
+  table.push_back(Switch(kGroup, "strict-resync", &Config::strict_resync,
+                         "After a gap in upstream's history, end watches with 410 rather than send "
+                         "the net difference."));
+}
+
+void AddAuth(std::vector<Option>& table) {
+  constexpr std::string_view kGroup = "Authentication and authorisation";
+  table.push_back(Time(kGroup, "authentication-token-webhook-cache-ttl",
+                       &Config::authentication_token_webhook_cache_ttl, Duration(0),
+                       "How long a token's verdict is remembered."));
+  table.push_back(Time(kGroup, "authorization-webhook-cache-authorized-ttl",
+                       &Config::authorization_webhook_cache_authorized_ttl, Duration(0),
+                       "How long a permission is remembered."));
+  table.push_back(Time(kGroup, "authorization-webhook-cache-unauthorized-ttl",
+                       &Config::authorization_webhook_cache_unauthorized_ttl, Duration(0),
+                       "How long a refusal is remembered; for nodes at most 1s."));
+  table.push_back(Count(kGroup, "max-reviews-inflight", &Config::max_reviews_inflight, 4, 100'000,
+                        "SubjectAccessReviews asked of upstream at once; of TokenReviews a "
+                        "quarter."));
+  table.push_back(Time(kGroup, "watch-reauthorize-interval", &Config::watch_reauthorize_interval,
+                       Duration(0),
+                       "How often a running watch is checked again; 0: never, as kube-apiserver."));
+}
+
+void AddLimits(std::vector<Option>& table) {
+  constexpr std::string_view kGroup = "Limits";
+  table.push_back(Count(kGroup, "max-connections", &Config::max_connections, 1, 10'000'000,
+                        "Client connections at once; more are closed."));
+  table.push_back(Count(kGroup, "max-requests-inflight", &Config::max_requests_inflight, 1,
+                        10'000'000, "Forwarded requests at once; more are answered 429."));
+  table.push_back(Count(kGroup, "max-header-bytes", &Config::max_header_bytes, 4096, 1u << 20,
+                        "Bytes of a request's line and headers; more are answered 431."));
+}
+
+void AddProcess(std::vector<Option>& table) {
+  constexpr std::string_view kGroup = "Process";
+  Option config = Text(kGroup, "config", &Config::config,
+                       "YAML file with these options (WeirConfiguration); flags beat it.");
+  config.in_file = false;
+  table.push_back(std::move(config));
+  table.push_back(Time(kGroup, "shutdown-delay-duration", &Config::shutdown_delay_duration,
+                       Duration(0),
+                       "After SIGTERM: how long /readyz fails before connections are refused."));
+  table.push_back(Time(kGroup, "shutdown-timeout", &Config::shutdown_timeout, Duration(0),
+                       "Then: how long requests in flight may take to end."));
+  table.push_back(LoggingFormat());
+  table.push_back(Count(kGroup, "v", &Config::v, 0, 10, "Log verbosity, as klog's."));
+}
+
+}  // namespace
+
+const std::vector<Option>& OptionTable() {
+  static const std::vector<Option> table = [] {
+    std::vector<Option> options;
+    AddUpstream(options);
+    AddServing(options);
+    AddCache(options);
+    AddAuth(options);
+    AddLimits(options);
+    AddProcess(options);
+    return options;
+  }();
+  return table;
+}
+
+std::string FileKey(std::string_view flag) {
+  std::string key;
+  for (size_t i = 0; i < flag.size(); ++i) {
+    if (flag[i] == '-' && i + 1 < flag.size()) {
+      ++i;
+      key += static_cast<char>(std::toupper(static_cast<unsigned char>(flag[i])));
+    } else {
+      key += flag[i];
+    }
+  }
+  return key;
+}
+
+}  // namespace weir
