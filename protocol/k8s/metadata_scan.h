@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <string_view>
 
 #include "protocol/base/status.h"
@@ -34,23 +33,17 @@ struct ScannedObject {
   Span node_name;        // Within `rest`: spec.nodeName without quotes; length 0 where there is none.
 };
 
-// Keeps simdjson's buffers between calls. Thread-affine.
+// One forward walk: values that are not asked for are skipped by their brackets, 64 bytes at a time. Stateless.
 class MetadataScanner {
  public:
-  // Bytes that must be readable (of any content) behind the item.
+  // Bytes that whoever cuts items leaves readable (of any content) behind them, for readers that load blocks.
   static constexpr size_t kPadding = 64;
 
-  MetadataScanner();
-  ~MetadataScanner();
-
   // `item` is one compact JSON object. InvalidArgument: not an object, no metadata.name or resourceVersion, a
-  // revision that is no decimal number, escapes in a name, label or revision, or a depth above the limit.
+  // revision that is no decimal number above 0, a key of interest twice, escapes in a name, label or revision, a name
+  // with a slash, or a depth above kMaxJsonDepth. Any bytes are safe; what is skipped is not validated.
   // `node_name`: whether to look for spec.nodeName (pods).
   StatusOr<ScannedObject> Scan(std::string_view item, bool node_name);
-
- private:
-  struct State;
-  std::unique_ptr<State> state_;
 };
 
 }  // namespace weir

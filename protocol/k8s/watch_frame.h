@@ -32,8 +32,10 @@ class WatchFrameReader {
   size_t pending() const { return buffer_.size() - position_; }
 
  private:
+  StatusOr<std::string_view> NextLine();
+
   const size_t max_frame_bytes_;
-  std::string buffer_;
+  std::string buffer_;  // Its capacity covers the padding.
   size_t position_ = 0;
   size_t searched_ = 0;
 };
@@ -48,6 +50,9 @@ inline constexpr std::string_view kEventSuffix = "}\n";
 std::string BookmarkFrame(std::string_view kind, std::string_view api_version, bool sorted_keys, Revision revision,
                           bool initial_events_end);
 std::string ErrorFrame(const ApiError& error);
+
+// The revision that a BOOKMARK's object names. InvalidArgument where it names none.
+StatusOr<Revision> BookmarkRevision(std::string_view object);
 
 // The code and message of the Status in an ERROR frame, or in any error body; {0, ""} where it is none.
 struct StatusSummary {

@@ -1,0 +1,172 @@
+#include "protocol/k8s/metadata_scan.h"
+
+#include <charconv>
+#include <cstdint>
+#include <limits>
+
+#include "fmt/format.h"
+#include "protocol/base/json_walk.h"
+
+namespace weir {
+namespace {
+
+constexpr std::string_view kKindKey = R"("kind":")";
+constexpr std::string_view kApiVersionKey = R"(","apiVersion":")";
+
+// The bytes of `"kind":"Pod","apiVersion":"v1",` at the start of `body`; empty where they are not.
+std::string_view TypePrefix(std::string_view body) {
+  if (!body.starts_with(kKindKey)) return {};
+  const size_t kind_end = body.find('"', kKindKey.size());
+  if (kind_end == std::string_view::npos) return {};
+  if (!body.substr(kind_end).starts_with(kApiVersionKey)) return {};
+  const size_t version_end = body.find('"', kind_end + kApiVersionKey.size());
+  if (version_end == std::string_view::npos) return {};
+  const std::string_view prefix = body.substr(0, version_end + 2);
+  const bool plain = prefix.ends_with("\",") && prefix.find('\\') == std::string_view::npos;
+  return plain ? prefix : std::string_view();
+}
+
+// Reads one item; views are kept and become spans once it is known where `rest` begins.
+class Scan {
+ public:
+  Scan(std::string_view item, bool node_name)
+      : item_(item), walk_(item), wants_node_name_(node_name) {}
+
+  StatusOr<ScannedObject> Run() {
+    if (!walk_.EnterObject()) return InvalidArgument("object: does not begin with a brace");
+    for (std::string_view key; walk_.NextKey(key);) TakeMember(key);
+    if (walk_.failed() || repeated_) return InvalidArgument("object: malformed JSON");
+    if (!walk_.at_end()) return InvalidArgument("object: bytes behind its end");
+    WEIR_TRY(Check());
+    return Finish();
+  }
+
+ private:
+  void TakeMember(std::string_view key) {
+    if (key == "metadata") {
+      TakeMetadata();
+    } else if (key == "kind") {
+      TakeString(kind_);
+    } else if (key == "apiVersion") {
+      TakeString(api_version_);
+    } else if (key == "spec" && wants_node_name_) {
+      TakeSpec();
+    } else {
+      walk_.Skip();
+    }
+  }
+
+  void TakeMetadata() {
+    if (!metadata_.empty()) repeated_ = true;
+    const size_t start = walk_.position();
+    if (!walk_.EnterObject()) {
+      walk_.Skip();
+      return;
+    }
+    for (std::string_view key; walk_.NextKey(key);) {
+      if (key == "name") {
+        TakeString(name_);
+      } else if (key == "namespace") {
+        TakeString(namespace_);
+      } else if (key == "uid") {
+        TakeString(uid_);
+      } else if (key == "resourceVersion") {
+        TakeString(revision_);
+      } else if (key == "labels") {
+        TakeLabels();
+      } else {
+        walk_.Skip();
+      }
+    }
+    metadata_ = item_.substr(start, walk_.position() - start);
+  }
+
+  void TakeLabels() {
+    if (!labels_.empty()) repeated_ = true;
+    const bool is_object = walk_.peek() == '{';
+    const std::string_view value = walk_.Skip();
+    if (is_object) labels_ = value;
+  }
+
+  void TakeSpec() {
+    if (!walk_.EnterObject()) {
+      walk_.Skip();
+      return;
+    }
+    for (std::string_view key; walk_.NextKey(key);) {
+      if (key == "nodeName" && walk_.peek() == '"') {
+        TakeString(node_name_);
+      } else {
+        walk_.Skip();
+      }
+    }
+  }
+
+  void TakeString(std::string_view& value) {
+    if (value.data() != nullptr) repeated_ = true;
+    value = walk_.PlainString();
+  }
+
+  Status Check() {
+    if (name_.empty()) return InvalidArgument("object: no metadata.name");
+    // Keys are "namespace/name": a slash would let two objects have one key.
+    if (name_.find('/') != std::string_view::npos ||
+        namespace_.find('/') != std::string_view::npos) {
+      return InvalidArgument("object: a slash in its name");
+    }
+    if (labels_.find('\\') != std::string_view::npos) {
+      return InvalidArgument("object: an escape in its labels");
+    }
+    const auto [end, error] =
+        std::from_chars(revision_.data(), revision_.data() + revision_.size(), revision_number_);
+    if (error != std::errc() || end != revision_.data() + revision_.size() ||
+        revision_number_ == 0) {
+      return InvalidArgument(
+          fmt::format("object: resourceVersion is \"{}\"", revision_.substr(0, 40)));
+    }
+    return OkStatus();
+  }
+
+  ScannedObject Finish() const {
+    ScannedObject object;
+    const std::string_view body = item_.substr(1);
+    object.type_prefix = TypePrefix(body);
+    object.rest = body.substr(object.type_prefix.size());
+    object.kind = kind_;
+    object.api_version = api_version_;
+    object.namespace_ = namespace_;
+    object.name = name_;
+    object.uid = uid_;
+    object.revision = {revision_number_};
+    object.revision_digits = SpanOf(revision_, object.rest);
+    object.metadata = SpanOf(metadata_, object.rest);
+    object.labels = SpanOf(labels_, object.rest);
+    object.node_name = SpanOf(node_name_, object.rest);
+    return object;
+  }
+
+  static Span SpanOf(std::string_view part, std::string_view whole) {
+    if (part.empty()) return {};
+    return {static_cast<uint32_t>(part.data() - whole.data()), static_cast<uint32_t>(part.size())};
+  }
+
+  const std::string_view item_;
+  JsonWalk walk_;
+  const bool wants_node_name_;
+  bool repeated_ = false;
+  uint64_t revision_number_ = 0;
+  // As long as data() is null the key has not been seen.
+  std::string_view kind_, api_version_, metadata_, namespace_, name_, uid_, revision_, labels_,
+      node_name_;
+};
+
+}  // namespace
+
+StatusOr<ScannedObject> MetadataScanner::Scan(std::string_view item, bool node_name) {
+  if (item.size() > std::numeric_limits<uint32_t>::max()) {
+    return InvalidArgument("object: larger than 4 GiB");
+  }
+  return weir::Scan(item, node_name).Run();
+}
+
+}  // namespace weir

@@ -1,0 +1,115 @@
+#include "protocol/k8s/metadata_scan.h"
+
+#include <string>
+
+#include "gtest/gtest.h"
+#include "protocol/base/json_walk.h"
+
+namespace weir {
+namespace {
+
+constexpr std::string_view kPod =
+    R"({"kind":"Pod","apiVersion":"v1","metadata":{"name":"web-1","namespace":"shop","uid":"u-1",)"
+    R"("resourceVersion":"12746","generation":2,"creationTimestamp":"2026-01-01T00:00:00Z",)"
+    R"("labels":{"app":"web","tier":"front"},"annotations":{"note":"a \"name\":\"x\" {[ in a string"},)"
+    R"("managedFields":[{"manager":"kubelet","fieldsV1":{"f:metadata":{"f:name":{}}}}]},)"
+    R"("spec":{"volumes":[{"name":"v","nodeName":"not-this"}],"nodeName":"node-7","containers":[]},)"
+    R"("status":{"phase":"Running","metadata":{"name":"nor-this"}}})";
+
+StatusOr<ScannedObject> Scan(std::string_view item, bool node_name = true) {
+  return MetadataScanner().Scan(item, node_name);
+}
+
+TEST(MetadataScanTest, BuiltInObjectOfAWatchIsCutBehindItsTypePrefix) {
+  const ScannedObject pod = Scan(kPod).value();
+  EXPECT_EQ(pod.type_prefix, R"("kind":"Pod","apiVersion":"v1",)");
+  EXPECT_EQ("{" + std::string(pod.type_prefix) + std::string(pod.rest), kPod);
+  EXPECT_TRUE(pod.rest.starts_with(R"("metadata":{"name")"));
+  EXPECT_EQ(pod.kind, "Pod");
+  EXPECT_EQ(pod.api_version, "v1");
+  EXPECT_EQ(pod.name, "web-1");
+  EXPECT_EQ(pod.namespace_, "shop");
+  EXPECT_EQ(pod.uid, "u-1");
+  EXPECT_EQ(pod.revision, Revision{12746});
+  EXPECT_EQ(pod.revision_digits.In(pod.rest), "12746");
+  EXPECT_EQ(pod.labels.In(pod.rest), R"({"app":"web","tier":"front"})");
+  EXPECT_EQ(pod.node_name.In(pod.rest), "node-7");
+  EXPECT_TRUE(pod.metadata.In(pod.rest).starts_with(R"({"name":"web-1")"));
+  EXPECT_TRUE(pod.metadata.In(pod.rest).ends_with(R"({"f:name":{}}}}]})"));
+}
+
+TEST(MetadataScanTest, ListItemOfABuiltInTypeHasNoPrefixToCut) {
+  const ScannedObject pod =
+      Scan(R"({"metadata":{"name":"a","resourceVersion":"5"},"spec":{}})").value();
+  EXPECT_TRUE(pod.type_prefix.empty());
+  EXPECT_EQ(pod.rest, R"("metadata":{"name":"a","resourceVersion":"5"},"spec":{}})");
+  EXPECT_TRUE(pod.kind.empty());
+  EXPECT_EQ(pod.revision_digits.In(pod.rest), "5");
+  EXPECT_EQ(pod.labels.length, 0u);
+  EXPECT_EQ(pod.node_name.length, 0u);
+  EXPECT_TRUE(pod.uid.empty());
+}
+
+TEST(MetadataScanTest, CustomResourceKeepsItsSortedKeysWhole) {
+  const std::string_view item =
+      R"({"apiVersion":"stable.example.com/v1","kind":"CronTab","metadata":{"name":"c",)"
+      R"("namespace":"n","resourceVersion":"9"},"spec":{"nodeName":"x"}})";
+  const ScannedObject object = Scan(item, /*node_name=*/false).value();
+  EXPECT_TRUE(object.type_prefix.empty());
+  EXPECT_EQ(object.rest, item.substr(1));
+  EXPECT_EQ(object.kind, "CronTab");
+  EXPECT_EQ(object.api_version, "stable.example.com/v1");
+  EXPECT_EQ(object.node_name.length, 0u);
+}
+
+TEST(MetadataScanTest, OtherSpecsThanObjectsAreNoObstacle) {
+  EXPECT_TRUE(Scan(R"({"metadata":{"name":"a","resourceVersion":"5"},"spec":"text"})").ok());
+  EXPECT_TRUE(
+      Scan(
+          R"({"metadata":{"name":"a","resourceVersion":"5","labels":null},"spec":{"nodeName":null}})")
+          .ok());
+}
+
+TEST(MetadataScanTest, WhatCannotBeCachedIsRefused) {
+  for (const char* item : {
+           "",
+           "[]",
+           "{}",
+           R"({"metadata":{"name":"a"}})",
+           R"({"metadata":{"resourceVersion":"1"}})",
+           R"({"metadata":{"name":"","resourceVersion":"1"}})",
+           R"({"metadata":{"name":"a","resourceVersion":1}})",
+           R"({"metadata":{"name":"a","resourceVersion":""}})",
+           R"({"metadata":{"name":"a","resourceVersion":"0"}})",
+           R"({"metadata":{"name":"a","resourceVersion":"-1"}})",
+           R"({"metadata":{"name":"a","resourceVersion":"1x"}})",
+           R"({"metadata":{"name":"a","resourceVersion":"99999999999999999999"}})",
+           R"({"metadata":{"name":"a\u002fb","resourceVersion":"1"}})",
+           R"({"metadata":{"name":"a/b","resourceVersion":"1"}})",
+           R"({"metadata":{"name":"a","resourceVersion":"1","labels":{"a":"\"b"}}})",
+           R"({"metadata":{"name":"a","resourceVersion":"1"},"metadata":{}})",
+           R"({"metadata":{"name":"a","name":"b","resourceVersion":"1"}})",
+           R"({"metadata":{"name":"a","resourceVersion":"1"}}x)",
+           R"({"metadata": {"name":"a","resourceVersion":"1"}})",
+       }) {
+    EXPECT_EQ(Scan(item).status().code(), absl::StatusCode::kInvalidArgument) << item;
+  }
+}
+
+TEST(MetadataScanTest, EveryTruncationIsRefused) {
+  for (size_t length = 0; length < kPod.size(); ++length) {
+    // On the heap, so that a read behind the end is seen.
+    const std::string cut(kPod.substr(0, length));
+    EXPECT_FALSE(Scan(cut).ok()) << length;
+  }
+}
+
+TEST(MetadataScanTest, DepthIsBounded) {
+  const std::string open(kMaxJsonDepth + 1, '[');
+  const std::string close(kMaxJsonDepth + 1, ']');
+  EXPECT_FALSE(
+      Scan(R"({"metadata":{"name":"a","resourceVersion":"1"},"x":)" + open + close + "}").ok());
+}
+
+}  // namespace
+}  // namespace weir
