@@ -142,7 +142,7 @@ StatusOr<HostPort> ParseHostPort(std::string_view text) {
   const StatusOr<uint64_t> port =
       ParseUnsigned(text.substr(colon + 1), 1, std::numeric_limits<uint16_t>::max());
   std::string_view host = text.substr(0, colon);
-  const bool bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
+  const bool bracketed = host.size() >= 2 && host.front() == '[' && host.back() == ']';
   if (bracketed) host = host.substr(1, host.size() - 2);
   const bool six = host.find(':') != std::string_view::npos;
   if (!port.ok() || host.empty() || six != bracketed) return InvalidArgument(kWant);
