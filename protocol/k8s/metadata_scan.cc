@@ -57,10 +57,10 @@ class Scan {
   }
 
   void TakeMetadata() {
-    if (!metadata_.empty()) repeated_ = true;
+    if (metadata_.data() != nullptr) repeated_ = true;
     const size_t start = walk_.position();
     if (!walk_.EnterObject()) {
-      walk_.Skip();
+      metadata_ = walk_.Skip();
       return;
     }
     for (std::string_view key; walk_.NextKey(key);) {
@@ -82,10 +82,10 @@ class Scan {
   }
 
   void TakeLabels() {
-    if (!labels_.empty()) repeated_ = true;
+    if (labels_.data() != nullptr) repeated_ = true;
     const bool is_object = walk_.peek() == '{';
     const std::string_view value = walk_.Skip();
-    if (is_object) labels_ = value;
+    labels_ = is_object ? value : value.substr(0, 0);
   }
 
   void TakeSpec() {

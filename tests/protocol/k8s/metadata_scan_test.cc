@@ -88,6 +88,7 @@ TEST(MetadataScanTest, WhatCannotBeCachedIsRefused) {
            R"({"metadata":{"name":"a/b","resourceVersion":"1"}})",
            R"({"metadata":{"name":"a","resourceVersion":"1","labels":{"a":"\"b"}}})",
            R"({"metadata":{"name":"a","resourceVersion":"1"},"metadata":{}})",
+           R"({"metadata":"x","metadata":{"name":"a","resourceVersion":"1"}})",
            R"({"metadata":{"name":"a","name":"b","resourceVersion":"1"}})",
            R"({"metadata":{"name":"a","resourceVersion":"1"}}x)",
            R"({"metadata": {"name":"a","resourceVersion":"1"}})",
