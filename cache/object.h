@@ -7,7 +7,6 @@
 // Overhead beside the bytes: at most 120 bytes.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <string_view>
 
@@ -57,16 +56,17 @@ class Object {
  private:
   Object() = default;
   ~Object() = default;
+  // One with room for key and rest, which the caller writes.
+  static Object* Allocate(size_t key_length, size_t rest_length);
   const char* data() const { return reinterpret_cast<const char*>(this + 1); }
 
   RefCount count_;
   uint32_t rest_length_ = 0;
   Revision revision_;
-  // Behind the header: key, uid, rest.
+  // Behind the header: key, rest.
   uint32_t key_length_ = 0;
   uint32_t namespace_length_ = 0;
-  uint32_t uid_length_ = 0;
-  Span revision_digits_, metadata_, labels_, node_name_;
+  Span uid_, revision_digits_, metadata_, labels_, node_name_;  // Within rest().
 };
 
 }  // namespace weir

@@ -21,6 +21,7 @@ class ObjectTree {
     uint64_t item_bytes = 0;  // Object::item_bytes.
   };
   class Node;  // In object_tree.cc.
+  class Editor;
 
   // Walks in key order. Valid as long as the tree that it came from lives unchanged.
   class Cursor {
@@ -50,7 +51,7 @@ class ObjectTree {
   ObjectTree& operator=(ObjectTree) noexcept;
   ~ObjectTree();
 
-  // From objects in strictly rising key order. O(n). InvalidArgument (empty tree) is the caller's defect: checked.
+  // From objects in strictly rising key order: O(n). In another order it costs more; of equal keys the last one stays.
   static ObjectTree FromSorted(std::vector<ObjectRef> objects);
 
   // Inserts or replaces; returns what stood there. O(log n).
@@ -66,7 +67,8 @@ class ObjectTree {
   Sums SumsBetween(std::string_view from, std::string_view to) const;
   bool empty() const { return sums().objects == 0; }
 
-  // Nodes copied since the tree was made because a snapshot held them; and the bytes of those copies.
+  // Nodes that this tree has copied because a snapshot held them, since it was made; and the size of the larger kind
+  // of node.
   uint64_t nodes_copied() const { return nodes_copied_; }
   static size_t node_bytes();
   // Checks order, sums and fill of every node; for tests.
