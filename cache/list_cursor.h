@@ -20,7 +20,8 @@ struct ListSpec {
   Revision revision;              // What the answer says: the snapshot's own, or the exact one that was asked for.
 };
 
-// Thread-affine; holds the snapshot. Cost O(answer) with a scope-only filter, else O(range scanned).
+// Thread-affine; holds the snapshot. Cost O(answer) with a scope-only filter, else O(range scanned). With a limit below
+// the number of objects in range it also holds one pointer per object of the page.
 class ListCursor {
  public:
   ListCursor(Snapshot snapshot, ListSpec spec);
@@ -34,15 +35,26 @@ class ListCursor {
   uint64_t items() const { return items_; }  // Written so far.
 
  private:
+  void SetRange();
+  void FindPage(uint64_t in_range);
+  void WriteFrame();
+  // The next item to write, null at the end; steps behind it.
+  const Object* NextItem();
+  bool InRange() const;
+
   Snapshot snapshot_;
   ListSpec spec_;
   ObjectTree::Cursor cursor_;
+  std::string start_, end_;  // Keys in [start_, end_) are looked at; end_ "" for no end.
   std::string head_, tail_;
-  std::string end_key_;
-  // With a limit: the page itself, found before the head is written, since the head of built-in lists names what remains.
-  std::vector<ObjectRef> page_;
+  uint64_t total_bytes_ = 0;
+  // With a limit that may cut the list: the page itself, found before the head is written, since the head of built-in
+  // lists names what remains. The snapshot keeps the objects.
+  std::vector<const Object*> page_;
   size_t page_index_ = 0;
   bool paged_ = false;
+  std::string continue_token_;
+  uint64_t remaining_ = 0;  // 0: not said.
   bool head_written_ = false;
   bool done_ = false;
   uint64_t items_ = 0;
