@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -207,16 +208,22 @@ func (c *Cluster) startAPIServer(name string, port int) (*apiServer, error) {
 	return a, a.process.waitUntil(60*time.Second, func() error { return httpOK(client, a.url()+"/readyz") })
 }
 
-// StopAPIServer ends the API server: with SIGTERM, or, hard, with SIGKILL. Its port stays free for StartAPIServer.
+// StopAPIServer ends the API server: with SIGTERM and five seconds of grace, as a kubelet would, or, hard, at once. Its
+// port stays free for StartAPIServer.
 func (c *Cluster) StopAPIServer(hard bool) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if hard {
-		c.api.process.Kill()
-		return nil
+	if !hard {
+		if err := c.api.process.Signal(syscall.SIGTERM); err != nil {
+			return err
+		}
+		select {
+		case <-c.api.process.done:
+		case <-time.After(5 * time.Second):
+		}
 	}
-	_, err := c.api.process.Stop(90 * time.Second)
-	return err
+	c.api.process.Kill()
+	return nil
 }
 
 // StartAPIServer starts it again on the same port.
