@@ -13,10 +13,14 @@
 #include <cstddef>
 #include <deque>
 #include <memory>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "cache/batch.h"
+#include "cache/difference.h"
 #include "cache/snapshot.h"
+#include "protocol/base/containers.h"
 #include "protocol/base/executor.h"
 #include "protocol/base/status.h"
 
@@ -63,11 +67,12 @@ class Cache {
 
   // Replaces the state by that of a LIST at `revision` (≥ ours), as one batch of the difference: changed UIDs and
   // deletions take free revisions between ours and `revision`, lowest first; objects whose bytes differ at an equal
-  // revision are replaced silently. If there are more deletions than free revisions the history is dropped
-  // (all watches get 410) instead. Returns the number of events published.
+  // revision are replaced silently. If no such order exists (more deletions than free revisions, a change that is not
+  // above our revision, another form) the history is dropped (all watches get 410) instead. Returns the number of
+  // events published.
   size_t Resynchronise(std::shared_ptr<const TypeForm> form, ObjectTree objects, Revision revision);
 
-  // Drops everything and ends every watch with 410: revisions went backwards upstream.
+  // Drops everything and ends every watch with 410: revisions went backwards upstream. The state is kStarting then.
   void Invalidate();
 
   void SetState(CacheState state);
@@ -81,29 +86,54 @@ class Cache {
   size_t log_bytes() const { return log_bytes_; }
   TimePoint last_event() const { return last_event_; }  // When the newest event came; epoch if none did.
 
-  // Brings a replica up to date and keeps it so, by posts to its own executor. Thread-safe (posts itself home).
+  // Brings a replica up to date and keeps it so, by posts to its own executor. Thread-safe (runs at once on the home
+  // executor, else posts itself there). After Unsubscribe() only what was posted before still arrives.
   void Subscribe(std::shared_ptr<Replica> replica);
   void Unsubscribe(Replica* replica);
 
  private:
   struct Subscriber;
+  using SubscriberRef = std::shared_ptr<const Subscriber>;
 
+  // Whether `object`'s key has changed at the cache's own revision already.
+  bool ChangedAtRevision(const Object& object) const;
+  void NoteChange(const Object& object);
+  // Makes the log begin with what is in `tree_` now, and tells all replicas.
+  void BeginHistory(std::shared_ptr<const TypeForm> form, ObjectTree objects, Revision revision);
+  void ApplyDifference(Difference difference);
+  void CloseBatch(std::optional<Revision> gap_after);
+  void Append(BatchRef batch);
   void Trim();
+  void PostReset();
   template <typename Change>
   void ToReplicas(Change change);
+  void AddSubscriber(std::shared_ptr<Replica> replica);
+  void RemoveSubscriber(Replica* replica);
 
   Executor& home_;
   const Limits limits_;
+  const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // What was posted home looks at it.
 
   CacheState state_ = CacheState::kStarting;
   Snapshot snapshot_;     // Published.
+  std::shared_ptr<const TypeForm> form_;  // Null: no history.
   ObjectTree tree_;       // With the open batch applied.
   Revision revision_;     // With the open batch applied.
+  size_t object_bytes_ = 0;
+  TimePoint last_event_;
+
+  // The open batch; beside its events, what it alone will keep alive.
+  std::vector<LogEvent> open_;
+  size_t open_bytes_ = 0;
+  uint64_t nodes_published_ = 0;  // tree_.nodes_copied() when the last batch was closed.
+  // Keys that changed at `revision_`: the last one, and all of them where there are several.
+  std::string last_key_;
+  StringSet keys_at_revision_;
+
   uint64_t next_sequence_ = 1;
   std::deque<BatchRef> log_;
   size_t log_bytes_ = 0;
-  TimePoint last_event_;
-  std::vector<std::shared_ptr<Subscriber>> subscribers_;
+  std::vector<SubscriberRef> subscribers_;  // One per executor.
 };
 
 }  // namespace weir

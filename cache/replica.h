@@ -83,6 +83,19 @@ class Watcher {
   virtual bool OnWritable() = 0;
 };
 
+// What watchers have cost so far; only ever rises. For tests and metrics.
+struct WatchCounters {
+  uint64_t evaluations = 0;        // Filters looked at for an event, by dispatch or while catching up.
+  uint64_t writes = 0;             // Calls of WatchSink::Write.
+  uint64_t frames = 0;             // Frames in them.
+  uint64_t bytes = 0;
+  uint64_t gathers = 0;            // Writes put together: fewer than `writes` where watchers share them.
+  uint64_t bookmarks = 0;          // Written, the initial-events-end mark included.
+  uint64_t bookmarks_encoded = 0;  // Frames made for them.
+  uint64_t parked = 0;             // Times that a sink took no more.
+  uint64_t expired = 0;            // Watches ended with 410.
+};
+
 // Keeps a pending Read() alive; destroying it drops the callback.
 class ReadTicket {
  public:
@@ -115,7 +128,10 @@ class Replica {
   // The newest state here; its `form` is null before the first sync.
   virtual const Snapshot& snapshot() const = 0;
   virtual size_t watcher_count() const = 0;
+  virtual WatchCounters counters() const { return {}; }
 
+  // Where the calls below are posted to; null: to the cache's home executor.
+  virtual Executor* executor() const = 0;
   // From the cache, on this worker:
   virtual void OnReset(std::deque<BatchRef> log, CacheState state) = 0;  // Also the first call. Ends watches with 410
                                                                          // when it replaces an older history.
