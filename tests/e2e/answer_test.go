@@ -118,8 +118,19 @@ func (c *caller) open(ctx context.Context, r request) (*http.Response, error) {
 	return c.client.Do(q)
 }
 
-// ask sends the request and reads the whole answer.
+// ask sends the request and reads the whole answer. What the API server's flow control sheds is asked again, as
+// clients do: which of two equal requests it sheds is chance.
 func (c *caller) ask(r request) answer {
+	for n := 0; ; n++ {
+		a := c.askOnce(r)
+		if n == 10 || a.Status != http.StatusTooManyRequests || !bytes.HasPrefix(a.Body, []byte("Too many requests")) {
+			return a
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+func (c *caller) askOnce(r request) answer {
 	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
 	defer cancel()
 	response, err := c.open(ctx, r)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"testing"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -302,4 +303,10 @@ func resourceOf(prefix, resource string) schema.GroupVersionResource {
 		return schema.GroupVersionResource{Version: parts[1], Resource: resource}
 	}
 	return schema.GroupVersionResource{Group: parts[1], Version: parts[2], Resource: resource}
+}
+
+// deleteConfigMap deletes a configmap of namespace a.
+func deleteConfigMap(t *testing.T, name string) {
+	t.Helper()
+	must(t, admin.CoreV1().ConfigMaps("a").Delete(context.Background(), name, metav1.DeleteOptions{}))
 }

@@ -1,0 +1,67 @@
+// Reads the output of `go test -json` on stdin and prints what a person wants to see: each top-level test as it ends,
+// the output of those that fail, and last one line, "N passed, N failed". Exits with 1 if anything failed.
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+)
+
+type event struct {
+	Action, Test, Output string
+	Elapsed              float64
+}
+
+func main() {
+	lines := bufio.NewReaderSize(os.Stdin, 1<<20)
+	output := map[string][]string{}
+	counts := map[string]int{}
+	packageFailed := false
+	for {
+		line, err := lines.ReadString('\n')
+		if err != nil {
+			break
+		}
+		var e event
+		if json.Unmarshal([]byte(line), &e) != nil {
+			fmt.Print(line) // Of the build, or of a crash.
+			continue
+		}
+		switch e.Action {
+		case "output", "build-output":
+			if e.Test == "" {
+				fmt.Print(e.Output)
+			} else {
+				output[e.Test] = append(output[e.Test], e.Output)
+			}
+		case "pass", "fail", "skip":
+			if e.Test == "" {
+				packageFailed = packageFailed || e.Action == "fail"
+				continue
+			}
+			counts[e.Action]++
+			if e.Action == "fail" {
+				fmt.Print(strings.Join(output[e.Test], ""))
+			} else if !strings.Contains(e.Test, "/") {
+				fmt.Printf("%s %s (%.0f s)\n", e.Action, e.Test, e.Elapsed)
+			}
+			delete(output, e.Test)
+		}
+	}
+	if packageFailed && counts["fail"] == 0 {
+		counts["fail"] = 1 // The package did not build, or something outside of a test failed.
+	}
+	if len(output) > 0 {
+		for test, text := range output {
+			fmt.Printf("never ended: %s\n%s", test, strings.Join(text, ""))
+		}
+		counts["fail"]++
+	}
+	fmt.Printf("%d passed, %d failed\n", counts["pass"], counts["fail"])
+	if counts["fail"] > 0 {
+		os.Exit(1)
+	}
+}
