@@ -62,10 +62,19 @@ type caller struct {
 	token  string
 }
 
-// newCaller makes a caller; http2 chooses between HTTP/2 and HTTP/1.1. No retries, no redirects, no compression unless
-// a request asks for it.
+// protocols are the versions of HTTP that the tables go through: all that Weir offers.
+func protocols() []string {
+	if offersHTTP2 {
+		return []string{"HTTP2", "HTTP1"}
+	}
+	return []string{"HTTP1"}
+}
+
+// newCaller makes a caller; useHTTP2 chooses between HTTP/2, where Weir offers it, and HTTP/1.1. No retries, no
+// redirects, no compression unless a request asks for it.
 func newCaller(t *testing.T, server string, user oracle.User, useHTTP2 bool) *caller {
 	t.Helper()
+	useHTTP2 = useHTTP2 && offersHTTP2
 	protocol := "http/1.1"
 	if useHTTP2 {
 		protocol = "h2"

@@ -24,7 +24,7 @@ func TestDifferential(t *testing.T) {
 	for _, part := range [][]row{generatedRows(), handwrittenRows(), acceptRows(), headerRows(), methodRows(), userRows()} {
 		rows = append(rows, part...)
 	}
-	for _, protocol := range []string{"HTTP2", "HTTP1"} {
+	for _, protocol := range protocols() {
 		t.Run(protocol, func(t *testing.T) {
 			callers := map[string][2]*caller{}
 			for name, user := range users {

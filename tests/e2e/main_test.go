@@ -3,9 +3,11 @@
 package e2e
 
 import (
+	"crypto/tls"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"k8s.io/client-go/dynamic"
@@ -21,6 +23,9 @@ var (
 	admin   kubernetes.Interface // Straight to the API server.
 	adminDy dynamic.Interface
 )
+
+// offersHTTP2 tells whether Weir agrees to HTTP/2 in the TLS handshake.
+var offersHTTP2 bool
 
 // selfCheck compares the API server with itself (WEIR_E2E_SELF=1): every comparison must hold then, which proves the
 // comparers. Tests of the Weir process are left out.
@@ -65,6 +70,9 @@ func run(m *testing.M) (int, error) {
 	} else if weir, err = cluster.StartWeir(oracle.WeirOptions{}); err != nil {
 		return 1, err
 	}
+	if offersHTTP2, err = agreesTo(weir.URL, "h2"); err != nil {
+		return 1, err
+	}
 	code := m.Run()
 	if !selfCheck {
 		if err := weir.Stop(); err != nil {
@@ -75,6 +83,20 @@ func run(m *testing.M) (int, error) {
 		keepLogs(dir)
 	}
 	return code, nil
+}
+
+// agreesTo tells whether the server takes this protocol when it is offered beside HTTP/1.1.
+func agreesTo(server, protocol string) (bool, error) {
+	config, err := cluster.Admin.TLSClient(cluster.CAFile(), protocol, "http/1.1")
+	if err != nil {
+		return false, err
+	}
+	conn, err := tls.Dial("tcp", strings.TrimPrefix(server, "https://"), config)
+	if err != nil {
+		return false, err
+	}
+	defer conn.Close()
+	return conn.ConnectionState().NegotiatedProtocol == protocol, nil
 }
 
 // keepLogs copies the logs of all processes to build/e2e-logs.

@@ -56,7 +56,7 @@ func TestAdminPort(t *testing.T) {
 // TestTerminationEndsWatchesCleanly: SIGTERM turns /readyz, ends watches between two events without an error, and the
 // process exits with 0 while clients are connected.
 func TestTerminationEndsWatchesCleanly(t *testing.T) {
-	for _, protocol := range []string{"HTTP2", "HTTP1"} {
+	for _, protocol := range protocols() {
 		t.Run(protocol, func(t *testing.T) {
 			w := startWeir(t, oracle.WeirOptions{Name: "weir-termination-" + protocol})
 			c := newCaller(t, w.URL, cluster.Admin, protocol == "HTTP2")

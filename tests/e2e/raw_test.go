@@ -243,6 +243,9 @@ func TestTLSVersionsAndProtocols(t *testing.T) {
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
+			if !offersHTTP2 {
+				row.protocols = slices.DeleteFunc(row.protocols, func(p string) bool { return p == "h2" })
+			}
 			results := [2]string{}
 			for i, server := range []string{cluster.URL(), weir.URL} {
 				config, err := cluster.Admin.TLSClient(cluster.CAFile(), row.protocols...)

@@ -88,7 +88,7 @@ type stream struct {
 // TestWatchSequences opens every watch at both servers, then writes, and wants the same events from both until both
 // end in time.
 func TestWatchSequences(t *testing.T) {
-	for _, protocol := range []string{"HTTP2", "HTTP1"} {
+	for _, protocol := range protocols() {
 		t.Run(protocol, func(t *testing.T) {
 			at := makeHistory(t)
 			servers := [2]*caller{
