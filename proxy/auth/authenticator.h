@@ -1,11 +1,14 @@
 // Decides who asks: client certificate first, then bearer token (auth-and-forwarding A.1).
 //
-// Thread-safe; one per process. CA bundles reload without restart.
+// Thread-safe; one per process. CA bundles reload without restart. Destroy it after the workers
+// have stopped.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "protocol/base/executor.h"
@@ -35,10 +38,11 @@ struct PresentedCertificates {
 struct AuthResult {
   enum class Kind : uint8_t {
     kAuthenticated,
-    kAnonymous,     // No credential of any kind. Never served from the cache.
-    kRejected,      // 401.
-    kUnavailable,   // 503: the TokenReview failed.
-    kOverloaded,    // 429.
+    kAnonymous,  // No credential of any kind, or a certificate that names system:anonymous (then
+                 // `identity` is set). Never served from the cache.
+    kRejected,     // 401.
+    kUnavailable,  // 503: the TokenReview failed.
+    kOverloaded,   // 429.
   };
   Kind kind = Kind::kRejected;
   IdentityRef identity;
@@ -68,22 +72,26 @@ class Authenticator {
   static StatusOr<std::unique_ptr<Authenticator>> Make(Options options);
   virtual ~Authenticator() = default;
 
-  // Verifies as Go does (auth-and-forwarding A.2): pool members are anchors, clientAuth or any EKU, last CN, O → groups.
+  // Verifies as Go does (auth-and-forwarding A.2): pool members are anchors, clientAuth or any EKU,
+  // last CN, O → groups.
   virtual CertificateVerdict Verify(const PresentedCertificates& certificates) = 0;
   // Whether a verdict made earlier still stands: same CA generation and nothing expired.
   virtual bool StillValid(const CertificateVerdict& verdict) const = 0;
   // Subjects of the CA bundle, DER, for the CertificateRequest.
   virtual std::vector<std::string> CaSubjects() const = 0;
-  // Re-reads the bundle when the file changed; the last good one stays on error. Called about once a minute.
+  // Re-reads the bundle when the file changed; the last good one stays on error. Called about once
+  // a minute.
   virtual Status Reload() = 0;
 
   // Certificate beats token; a valid token beats an invalid certificate (but see Authenticate).
-  virtual Credentials Inspect(const CertificateVerdict& certificate, const http::HeaderList& headers) const = 0;
+  virtual Credentials Inspect(const CertificateVerdict& certificate,
+                              const http::HeaderList& headers) const = 0;
 
-  // The whole answer: as Inspect, then a TokenReview (remembered, shared) where the credential is a token. `done`
-  // is called inside the call or later on `caller`.
-  virtual void Authenticate(const CertificateVerdict& certificate, const http::HeaderList& headers, Executor& caller,
-                            ReviewClient& reviews, absl::AnyInvocable<void(AuthResult)> done) = 0;
+  // The whole answer: as Inspect, then a TokenReview (remembered, shared) where the credential is a
+  // token. `done` is called inside the call or later on `caller`.
+  virtual void Authenticate(const CertificateVerdict& certificate, const http::HeaderList& headers,
+                            Executor& caller, ReviewClient& reviews,
+                            absl::AnyInvocable<void(AuthResult)> done) = 0;
 };
 
 }  // namespace weir

@@ -1,6 +1,7 @@
 // Decides whether a cached read is allowed: upstream's SubjectAccessReview, remembered for seconds.
 //
-// Thread-safe; one per process. Fails closed: no verdict, no answer.
+// Thread-safe; one per process. Fails closed: no verdict, no answer. Destroy it after the workers
+// have stopped.
 #pragma once
 
 #include <memory>
@@ -13,8 +14,8 @@
 
 namespace weir {
 
-// Proof that `attributes` were allowed for `identity`. Only the authorizer makes one; every function that reads
-// the cache for a client takes one, so that no path can forget to ask.
+// Proof that `attributes` were allowed for `identity`. Only the authorizer makes one; every
+// function that reads the cache for a client takes one, so that no path can forget to ask.
 class Authorized {
  public:
   const Attributes& attributes() const { return attributes_; }
@@ -45,7 +46,8 @@ class Authorizer {
   struct Options {
     Duration allow_ttl = std::chrono::seconds(10);
     Duration deny_ttl = std::chrono::seconds(10);
-    Duration node_deny_ttl = std::chrono::seconds(1);  // system:node:*, whose graph may lag our cache.
+    Duration node_deny_ttl =
+        std::chrono::seconds(1);  // system:node:*, whose graph may lag our cache.
     size_t max_entries = 131072;
     size_t max_entries_per_user = 16384;
     size_t max_in_flight = 256;
@@ -55,14 +57,23 @@ class Authorizer {
   static std::unique_ptr<Authorizer> Make(Options options);
   virtual ~Authorizer() = default;
 
-  // Calls `done` on `caller`: at once, inside the call, when the verdict is remembered (or the user is in
-  // system:masters, whom every API server allows), else after a review through `reviews`, which belongs to the
-  // caller's worker. Equal questions in flight share one review.
-  virtual void Authorize(IdentityRef identity, Attributes attributes, Executor& caller, ReviewClient& reviews,
-                         absl::AnyInvocable<void(Verdict)> done) = 0;
+  // Calls `done` on `caller`: at once, inside the call, when the verdict is remembered (or the user
+  // is in system:masters, whom every API server allows), else after a review through `reviews`,
+  // which belongs to the caller's worker. Equal questions in flight share one review.
+  virtual void Authorize(IdentityRef identity, Attributes attributes, Executor& caller,
+                         ReviewClient& reviews, absl::AnyInvocable<void(Verdict)> done) = 0;
+
+ protected:
+  // For implementations only.
+  static std::shared_ptr<const Authorized> MakeAuthorized(IdentityRef identity,
+                                                          Attributes attributes) {
+    return std::shared_ptr<const Authorized>(
+        new Authorized(std::move(identity), std::move(attributes)));
+  }
 };
 
 // The message of the 403 (auth-and-forwarding B.6) without JSON escaping.
-std::string ForbiddenMessage(const Identity& identity, const Attributes& attributes, std::string_view reason);
+std::string ForbiddenMessage(const Identity& identity, const Attributes& attributes,
+                             std::string_view reason);
 
 }  // namespace weir

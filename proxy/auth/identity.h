@@ -1,6 +1,7 @@
 // Who asks, and what for.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -11,7 +12,8 @@
 
 namespace weir {
 
-// An authenticated user, as user.Info of Kubernetes. Immutable, shared between requests and workers.
+// An authenticated user, as user.Info of Kubernetes. Immutable, shared between requests and
+// workers.
 struct Identity {
   std::string name;
   std::string uid;
@@ -20,6 +22,8 @@ struct Identity {
 
   enum class Method : uint8_t { kCertificate, kToken };
   Method method = Method::kCertificate;
+  // When upstream stops accepting the credential: the certificate chain's first notAfter, or the
+  // token's `exp` and the minute that upstream adds to it.
   std::chrono::system_clock::time_point expires = std::chrono::system_clock::time_point::max();
 };
 using IdentityRef = std::shared_ptr<const Identity>;

@@ -17,9 +17,10 @@ struct ReviewAnswer {
 class ReviewClient {
  public:
   virtual ~ReviewClient() = default;
-  // Posts `body` (application/json) to `path`; `done` comes later on the same executor, with DeadlineExceeded
-  // after ten seconds, Unavailable where the API server cannot be reached.
-  virtual void Post(std::string path, std::string body, absl::AnyInvocable<void(StatusOr<ReviewAnswer>)> done) = 0;
+  // Posts `body` (application/json) to `path`; `done` comes later on the same executor, with
+  // DeadlineExceeded after ten seconds, Unavailable where the API server cannot be reached.
+  virtual void Post(std::string path, std::string body,
+                    absl::AnyInvocable<void(StatusOr<ReviewAnswer>)> done) = 0;
 };
 
 }  // namespace weir

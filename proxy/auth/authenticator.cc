@@ -1,0 +1,249 @@
+#include "proxy/auth/authenticator.h"
+
+#include <fmt/format.h>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "protocol/base/log.h"
+#include "proxy/admin/metrics.h"
+#include "proxy/auth/bearer_token.h"
+#include "proxy/auth/ca_bundle.h"
+#include "proxy/auth/review_answer.h"
+#include "proxy/auth/review_flights.h"
+#include "proxy/auth/review_log.h"
+#include "proxy/auth/token_cache.h"
+#include "proxy/config/files.h"
+
+namespace weir {
+namespace {
+
+using std::chrono::system_clock;
+
+// How long past its `exp` upstream accepts a token.
+constexpr auto kExpiryLeeway = std::chrono::minutes(1);
+
+constexpr std::string_view kAnonymous = "system:anonymous";
+
+AuthResult Result(AuthResult::Kind kind, IdentityRef identity = nullptr) {
+  AuthResult result;
+  result.kind = kind;
+  result.identity = std::move(identity);
+  return result;
+}
+
+// A certificate may name the anonymous user, whom the cache never serves.
+AuthResult Authenticated(IdentityRef identity) {
+  const bool anonymous = identity->name == kAnonymous;
+  return Result(anonymous ? AuthResult::Kind::kAnonymous : AuthResult::Kind::kAuthenticated,
+                std::move(identity));
+}
+
+Credentials Found(Credentials::Kind kind) {
+  Credentials credentials;
+  credentials.kind = kind;
+  return credentials;
+}
+
+StatusOr<std::shared_ptr<const CaBundle>> ReadBundle(const std::string& file, uint64_t generation) {
+  const auto wrong = [&file](const Status& status) {
+    return InvalidArgument(fmt::format("--client-ca-file=\"{}\": {}", file, Message(status)));
+  };
+  StatusOr<std::string> pem = ReadSmallFile(file);
+  if (!pem.ok()) return wrong(pem.status());
+  auto bundle = CaBundle::Parse(*std::move(pem), generation);
+  if (!bundle.ok()) return wrong(bundle.status());
+  for (const std::string& line : (*bundle)->Describe()) {
+    Log(LogLevel::kInfo, "Client CA loaded", {{"certificate", line}, {"generation", generation}});
+  }
+  return bundle;
+}
+
+class AuthenticatorImpl final : public Authenticator {
+ public:
+  AuthenticatorImpl(Options options, std::shared_ptr<const CaBundle> bundle)
+      : options_(std::move(options)),
+        bundle_(std::move(bundle)),
+        tokens_(options_),
+        flights_({.max_in_flight = options_.max_in_flight, .max_waiting = options_.max_waiting}) {}
+
+  CertificateVerdict Verify(const PresentedCertificates& certificates) override;
+  bool StillValid(const CertificateVerdict& verdict) const override;
+  std::vector<std::string> CaSubjects() const override;
+  Status Reload() override;
+  Credentials Inspect(const CertificateVerdict& certificate,
+                      const http::HeaderList& headers) const override;
+  void Authenticate(const CertificateVerdict& certificate, const http::HeaderList& headers,
+                    Executor& caller, ReviewClient& reviews,
+                    absl::AnyInvocable<void(AuthResult)> done) override;
+
+ private:
+  std::shared_ptr<const CaBundle> bundle() const {
+    const absl::MutexLock lock(&mutex_);
+    return bundle_;
+  }
+  void AskUpstream(std::string token, std::string tag, Executor& caller, ReviewClient& reviews,
+                   absl::AnyInvocable<void(AuthResult)> done);
+  using Expiry = std::optional<system_clock::time_point>;
+  ReviewOutcome Judge(const std::string& tag, Expiry expiry, const StatusOr<ReviewAnswer>& answer,
+                      TimePoint now);
+
+  const Options options_;
+  mutable absl::Mutex mutex_;
+  std::shared_ptr<const CaBundle> bundle_ ABSL_GUARDED_BY(mutex_);  // Null: no CA configured.
+  TokenCache tokens_;
+  ReviewLog log_{"TokenReview"};
+  ReviewFlights flights_;
+};
+
+CertificateVerdict AuthenticatorImpl::Verify(const PresentedCertificates& certificates) {
+  if (certificates.leaf.empty()) return {};
+  if (const auto ca = bundle(); ca != nullptr) return ca->Verify(certificates);
+  CertificateVerdict verdict;
+  verdict.kind = CertificateVerdict::Kind::kInvalid;
+  verdict.reason = "no client CA is configured";
+  return verdict;
+}
+
+bool AuthenticatorImpl::StillValid(const CertificateVerdict& verdict) const {
+  if (verdict.kind == CertificateVerdict::Kind::kNone) return true;
+  const auto ca = bundle();
+  const uint64_t generation = ca == nullptr ? 0 : ca->generation();
+  return verdict.ca_generation == generation && system_clock::now() < verdict.not_after;
+}
+
+std::vector<std::string> AuthenticatorImpl::CaSubjects() const {
+  const auto ca = bundle();
+  return ca == nullptr ? std::vector<std::string>() : ca->subjects();
+}
+
+Status AuthenticatorImpl::Reload() {
+  const auto old = bundle();
+  if (old == nullptr) return OkStatus();
+  const StatusOr<std::string> pem = ReadSmallFile(options_.client_ca_file);
+  if (pem.ok() && *pem == old->pem()) return OkStatus();
+  WEIR_ASSIGN_OR_RETURN(auto fresh, ReadBundle(options_.client_ca_file, old->generation() + 1));
+  const absl::MutexLock lock(&mutex_);
+  bundle_ = std::move(fresh);
+  return OkStatus();
+}
+
+Credentials AuthenticatorImpl::Inspect(const CertificateVerdict& certificate,
+                                       const http::HeaderList& headers) const {
+  // Servers differ in which of several lines they take: the proxy and upstream must never disagree.
+  if (headers.Count("Authorization") > 1) return Found(Credentials::Kind::kRejected);
+  if (certificate.kind == CertificateVerdict::Kind::kValid) {
+    Credentials credentials = Found(Credentials::Kind::kCertificate);
+    credentials.identity = certificate.identity;
+    return credentials;
+  }
+  const std::string* const authorization = headers.First("Authorization");
+  BearerToken bearer =
+      authorization == nullptr ? BearerToken() : ParseAuthorization(*authorization);
+  if (bearer.kind == BearerToken::Kind::kNone) bearer = ParseWebSocketToken(headers);
+  switch (bearer.kind) {
+    case BearerToken::Kind::kInvalid:
+      return Found(Credentials::Kind::kRejected);
+    case BearerToken::Kind::kToken: {
+      Credentials credentials = Found(Credentials::Kind::kToken);
+      credentials.token = std::move(bearer.token);
+      return credentials;
+    }
+    case BearerToken::Kind::kNone:
+      break;
+  }
+  // A certificate that does not verify is a failed attempt, not the absence of one.
+  const bool attempted = certificate.kind == CertificateVerdict::Kind::kInvalid;
+  return Found(attempted ? Credentials::Kind::kRejected : Credentials::Kind::kNone);
+}
+
+void AuthenticatorImpl::Authenticate(const CertificateVerdict& certificate,
+                                     const http::HeaderList& headers, Executor& caller,
+                                     ReviewClient& reviews,
+                                     absl::AnyInvocable<void(AuthResult)> done) {
+  Credentials credentials = Inspect(certificate, headers);
+  switch (credentials.kind) {
+    case Credentials::Kind::kNone:
+      return done(Result(AuthResult::Kind::kAnonymous));
+    case Credentials::Kind::kRejected:
+      return done(Result(AuthResult::Kind::kRejected));
+    case Credentials::Kind::kCertificate:
+      return done(Authenticated(std::move(credentials.identity)));
+    case Credentials::Kind::kToken:
+      break;
+  }
+  std::string tag = tokens_.Tag(credentials.token);
+  if (std::optional<IdentityRef> known = tokens_.Find(tag, caller.Now()); known.has_value()) {
+    ProcessMetrics().token_cache_hits.Add();
+    if (*known == nullptr) return done(Result(AuthResult::Kind::kRejected));
+    return done(Authenticated(*std::move(known)));
+  }
+  ProcessMetrics().token_cache_misses.Add();
+  AskUpstream(std::move(credentials.token), std::move(tag), caller, reviews, std::move(done));
+}
+
+void AuthenticatorImpl::AskUpstream(std::string token, std::string tag, Executor& caller,
+                                    ReviewClient& reviews,
+                                    absl::AnyInvocable<void(AuthResult)> done) {
+  // Shared, so that it survives a refusal by Ask().
+  auto shared = std::make_shared<absl::AnyInvocable<void(AuthResult)>>(std::move(done));
+  ReviewFlights::Question question;
+  question.key = tag;
+  question.path = kTokenReviewPath;
+  question.body = [&token] { return TokenReviewBody(token); };
+  question.judge = [this, tag = std::move(tag), expiry = TokenExpiry(token)](
+                       const StatusOr<ReviewAnswer>& answer, TimePoint now) {
+    return Judge(tag, expiry, answer, now);
+  };
+  const bool asked =
+      flights_.Ask(std::move(question), caller, reviews, [shared](ReviewOutcome outcome) {
+        switch (outcome.kind) {
+          case ReviewOutcome::Kind::kPositive:
+            return (*shared)(Authenticated(std::move(outcome.identity)));
+          case ReviewOutcome::Kind::kNegative:
+            return (*shared)(Result(AuthResult::Kind::kRejected));
+          case ReviewOutcome::Kind::kUnavailable:
+            return (*shared)(Result(AuthResult::Kind::kUnavailable));
+        }
+      });
+  if (asked) return;
+  ProcessMetrics().token_reviews[ReviewLabel::kOverloaded].Add();
+  (*shared)(Result(AuthResult::Kind::kOverloaded));
+}
+
+ReviewOutcome AuthenticatorImpl::Judge(const std::string& tag, Expiry expiry,
+                                       const StatusOr<ReviewAnswer>& answer, TimePoint now) {
+  ReviewOutcome outcome;
+  const StatusOr<std::string_view> body = ReviewBody(answer);
+  StatusOr<TokenAnswer> verdict =
+      body.ok() ? ParseTokenReview(*body) : StatusOr<TokenAnswer>(body.status());
+  if (!verdict.ok()) {
+    ProcessMetrics().token_reviews[ReviewLabel::kError].Add();
+    log_.Failure(verdict.status());
+    return outcome;
+  }
+  if (!verdict->authenticated) {
+    ProcessMetrics().token_reviews[ReviewLabel::kNegative].Add();
+    log_.Refusal(verdict->error);
+    tokens_.PutNegative(tag, now);
+    outcome.kind = ReviewOutcome::Kind::kNegative;
+    return outcome;
+  }
+  ProcessMetrics().token_reviews[ReviewLabel::kPositive].Add();
+  if (expiry.has_value()) verdict->identity.expires = *expiry + kExpiryLeeway;
+  outcome.identity = std::make_shared<const Identity>(std::move(verdict->identity));
+  tokens_.PutPositive(tag, outcome.identity, now, expiry, system_clock::now());
+  outcome.kind = ReviewOutcome::Kind::kPositive;
+  return outcome;
+}
+
+}  // namespace
+
+StatusOr<std::unique_ptr<Authenticator>> Authenticator::Make(Options options) {
+  std::shared_ptr<const CaBundle> bundle;
+  if (!options.client_ca_file.empty()) {
+    WEIR_ASSIGN_OR_RETURN(bundle, ReadBundle(options.client_ca_file, 1));
+  }
+  return std::make_unique<AuthenticatorImpl>(std::move(options), std::move(bundle));
+}
+
+}  // namespace weir
