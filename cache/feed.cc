@@ -1,0 +1,380 @@
+#include "cache/feed.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "cache/upstream_json.h"
+#include "protocol/base/log.h"
+
+namespace weir {
+namespace {
+
+using std::chrono::seconds;
+
+constexpr Duration kSettled = seconds(5);  // A stream or list that lived as long was no failure.
+constexpr seconds kRapidTimeout{3};  // Brings a bookmark after 0.85 to 1.7 s (design, section 7).
+constexpr Duration kRapidOwes = std::chrono::milliseconds(2200);
+constexpr Duration kRapidInterval = std::chrono::milliseconds(500);
+constexpr seconds kStandingTimeout{600};  // At most; at least half of it.
+
+bool RefusesType(int http) { return http == 401 || (http >= 403 && http <= 406); }
+
+bool HasNodeName(const ResourceId& id) {
+  return (id.group.empty() && id.resource == "pods") ||
+         (id.group == "resource.k8s.io" && id.resource == "resourceslices");
+}
+
+}  // namespace
+
+Feed::Feed(Executor& home, ListWatcher& upstream, Cache& cache,
+           std::shared_ptr<MemoryBudget> budget, ResourceType type, Options options,
+           FeedListener& listener)
+    : home_(home),
+      upstream_(upstream),
+      cache_(cache),
+      type_(std::move(type)),
+      options_(options),
+      path_(type_.id.CollectionPath()),
+      type_prefix_(
+          fmt::format(R"("kind":"{}","apiVersion":"{}",)", type_.kind, type_.id.ApiVersion())),
+      node_name_(HasNodeName(type_.id)),
+      listener_(listener),
+      memory_(std::move(budget)),
+      backoff_(options.seed),
+      custom_(options.custom) {}
+
+Feed::~Feed() { Stop(); }
+
+void Feed::Start() {
+  ArmTick();
+  BeginList();
+}
+
+void Feed::Stop() {
+  DropAll();
+  home_.Cancel(std::exchange(tick_timer_, 0));
+  state_ = State::kIdle;
+}
+
+// ---- Listing
+
+void Feed::BeginList() {
+  DropAll();
+  if (has_history_) SetCacheState(CacheState::kBroken);
+  Enter(State::kListing);
+  ++counters_.lists;
+  listed_ = home_.Now();
+  ListLoad::Options options = LoadOptions();
+  options.known = cache_.snapshot().tree;
+  options.fits = [this](size_t bytes) {
+    // Told to the other feeds at once, so that many that list together do not all fit.
+    const size_t standing = cache_.object_bytes() + cache_.log_bytes();
+    memory_.Set(standing + bytes);
+    return memory_.budget().Fits(0);
+  };
+  list_ = std::make_unique<ListLoad>(upstream_, path_, std::move(options),
+                                     [this](ListOutcome outcome) { OnListed(std::move(outcome)); });
+}
+
+void Feed::OnListed(ListOutcome outcome) {
+  list_.reset();
+  if (outcome.status.ok()) {
+    Adopt(std::move(outcome.list));
+  } else {
+    OnListFailed(outcome);
+  }
+  listener_.OnFeedProgress();
+}
+
+void Feed::OnListFailed(const ListOutcome& outcome) {
+  const std::string why = fmt::format("LIST: {}", Message(outcome.status));
+  memory_.Set(cache_.object_bytes() + cache_.log_bytes());
+  if (outcome.opaque_revision) return Refuse(why, true);
+  if (RefusesType(outcome.http)) return OnHttpRefusal(outcome.http, why);
+  if (absl::IsResourceExhausted(outcome.status) || absl::IsInvalidArgument(outcome.status))
+    return Refuse(why, false);
+  if (outcome.http == 0 || outcome.http >= 500 || outcome.http == 200) upstream_.SwitchEndpoint();
+  Retry(Next::kList, outcome.retry_after, why);
+}
+
+void Feed::Adopt(LoadedList list) {
+  const Revision revision = list.revision;
+  if (has_history_ && revision < cache_.revision()) {
+    ++counters_.regressions;
+    Log(LogLevel::kWarning, "Upstream's revision went back; all watches end",
+        {{"resource", type_.id.ToString()},
+         {"ours", cache_.revision().value},
+         {"upstream", revision.value}});
+    ForgetHistory();
+  }
+  if (has_history_) {
+    ++counters_.resyncs;
+    if (options_.strict_resync) ForgetHistory();
+  }
+  std::shared_ptr<const TypeForm> form = FormOf(list);
+  ObjectTree objects = ObjectTree::FromSorted(std::move(list.objects));
+  const size_t count = objects.sums().objects;
+  size_t changes = 0;
+  if (has_history_) {
+    changes = cache_.Resynchronise(std::move(form), std::move(objects), revision);
+  } else {
+    cache_.Reset(std::move(form), std::move(objects), revision);
+  }
+  has_history_ = true;
+  proven_ = revision;
+  refused_since_ = TimePoint();
+  Log(LogLevel::kInfo, "Feed listed",
+      {{"resource", type_.id.ToString()},
+       {"objects", count},
+       {"changes", changes},
+       {"revision", revision.value}});
+  if (!Account()) return;
+  SetCacheState(CacheState::kSynced);
+  Open(false);
+}
+
+std::shared_ptr<const TypeForm> Feed::FormOf(const LoadedList& list) const {
+  auto form = std::make_shared<TypeForm>();
+  form->type = type_;
+  form->list_kind = list.kind;
+  form->typed_items = list.objects.empty() ? custom_ : list.typed_items;
+  if (!form->typed_items) form->type_prefix = type_prefix_;
+  form->warning = list.warning;
+  return form;
+}
+
+void Feed::ListAgain() {
+  if (home_.Now() - listed_ >= kSettled) return BeginList();
+  Retry(Next::kList, Duration(0), reason_);
+}
+
+// ---- Watching
+
+void Feed::Resume() {
+  DropAll();
+  Enter(State::kProbing);
+  probe_ = Probe([this](ListOutcome outcome) { OnProbed(std::move(outcome)); });
+}
+
+void Feed::OnProbed(ListOutcome outcome) {
+  probe_.reset();
+  if (!outcome.status.ok()) {
+    SetCacheState(CacheState::kBroken);
+    const std::string why = fmt::format("probe: {}", Message(outcome.status));
+    if (RefusesType(outcome.http)) {
+      OnHttpRefusal(outcome.http, why);
+    } else {
+      upstream_.SwitchEndpoint();
+      Retry(Next::kResume, outcome.retry_after, why);
+    }
+  } else if (outcome.list.revision < cache_.revision()) {
+    Regressed(outcome.list.revision);
+  } else {
+    Open(false);
+  }
+  listener_.OnFeedProgress();
+}
+
+void Feed::Open(bool rapid) {
+  ++counters_.watches;
+  const auto standing = std::chrono::duration_cast<seconds>(backoff_.Jitter(kStandingTimeout));
+  const WatchStream::Start start{
+      .from = proven_, .timeout = rapid ? kRapidTimeout : standing, .rapid = rapid};
+  next_ = std::make_unique<WatchStream>(upstream_, path_, start,
+                                        static_cast<WatchStream::Handler&>(*this));
+  if (!stream_) Enter(State::kOpening);
+}
+
+void Feed::OnWatchOpen(WatchStream& stream) {
+  if (&stream != next_.get()) return;
+  stream_ = std::move(next_);
+  opened_ = heard_ = home_.Now();
+  suspected_ = refused_since_ = TimePoint();
+  quiet_probe_.reset();
+  replay_until_ = cache_.revision();
+  bookmarked_ = false;
+  Enter(State::kStreaming);
+  SetCacheState(CacheState::kSynced);
+  listener_.OnFeedProgress();
+}
+
+Status Feed::OnWatchFrame(WatchStream& stream, const WatchFrame& frame) {
+  if (&stream != stream_.get()) return Internal("a frame of a stream that does not feed");
+  return frame.type == FrameType::kBookmark ? TakeBookmark(frame) : TakeEvent(frame);
+}
+
+Status Feed::TakeBookmark(const WatchFrame& frame) {
+  WEIR_ASSIGN_OR_RETURN(const Revision revision, BookmarkRevision(frame.object));
+  bookmarked_ = true;
+  // A stream that began below ours may bring marks below it too: they say nothing new.
+  if (revision < cache_.revision()) return OkStatus();
+  if (revision > cache_.revision()) {
+    WEIR_TRY(cache_.Advance(revision));
+    dirty_ = true;
+  }
+  proven_ = revision;
+  return OkStatus();
+}
+
+Status Feed::TakeEvent(const WatchFrame& frame) {
+  WEIR_ASSIGN_OR_RETURN(const ScannedObject scanned, scanner_.Scan(frame.object, node_name_));
+  WEIR_TRY(CheckForm(scanned));
+  const Revision revision = scanned.revision;
+  const bool replayed = Replayed(revision);
+  if (replayed && (!options_.shared_revisions || revision < cache_.revision())) return OkStatus();
+  ObjectRef object = Object::Make(scanned);
+  const Status applied = cache_.Apply(frame.type == FrameType::kDeleted, object);
+  if (absl::IsFailedPrecondition(applied)) {
+    if (replayed) return OkStatus();
+    missed_event_ = missed_event_ || !Known(*object);
+  }
+  WEIR_TRY(applied);
+  ++counters_.events;
+  dirty_ = true;
+  open_.push_back(std::move(object));
+  proven_ = options_.shared_revisions ? std::max(proven_, Revision{revision.value - 1}) : revision;
+  return OkStatus();
+}
+
+Status Feed::CheckForm(const ScannedObject& scanned) {
+  const TypeForm& form = *cache_.snapshot().form;
+  const bool fits = form.typed_items ? scanned.type_prefix.empty() && scanned.kind == type_.kind &&
+                                           scanned.api_version == type_.id.ApiVersion()
+                                     : scanned.type_prefix == type_prefix_;
+  if (fits) return OkStatus();
+  custom_ = scanned.type_prefix.empty();
+  return InvalidArgument(
+      fmt::format("an event with an object of \"{}\" \"{}\"", scanned.api_version, scanned.kind));
+}
+
+bool Feed::Replayed(Revision revision) const {
+  return revision > stream_->start().from && revision <= replay_until_;
+}
+
+// Whether what came too late was seen before: the object has moved on since. If not, what came
+// since lacks an event, and no difference can put it back in its place.
+bool Feed::Known(const Object& late) const {
+  const auto open = std::find_if(open_.rbegin(), open_.rend(), [&](const ObjectRef& object) {
+    return object->key() == late.key();
+  });
+  const ObjectRef ours = open != open_.rend() ? *open : cache_.snapshot().tree.Find(late.key());
+  return ours && ours->revision() == late.revision();
+}
+
+void Feed::OnWatchDrained(WatchStream& stream) {
+  if (&stream != stream_.get()) return;
+  heard_ = home_.Now();
+  Publish();
+  Account();
+  listener_.OnFeedProgress();
+}
+
+void Feed::Publish() {
+  open_.clear();
+  if (std::exchange(dirty_, false)) cache_.Publish();
+}
+
+void Feed::OnWatchEnd(WatchStream& stream, const WatchStream::End& end) {
+  if (std::exchange(missed_event_, false)) {
+    dirty_ = false;  // What came with it is not published any more.
+    ForgetHistory();
+  }
+  Publish();
+  const WatchStream::Start start = stream.start();
+  if (&stream == next_.get()) {
+    next_.reset();
+    // A stream that was only to replace a running one: that one goes on.
+    if (!stream_) AfterEnd(start, end, Duration(0));
+  } else {
+    const Duration lived = home_.Now() - opened_;
+    stream_.reset();
+    if (lived >= kSettled) backoff_.Succeeded();
+    const bool next_may_do =
+        end.ending == WatchStream::Ending::kClean || end.ending == WatchStream::Ending::kBroken;
+    if (next_ && next_may_do) {
+      Enter(State::kOpening);
+    } else {
+      next_.reset();
+      AfterEnd(start, end, lived);
+    }
+  }
+  listener_.OnFeedProgress();
+}
+
+void Feed::AfterEnd(const WatchStream::Start& start, const WatchStream::End& end, Duration lived) {
+  using Ending = WatchStream::Ending;
+  const std::string why = fmt::format("WATCH: {}", end.status.ok() ? "ended" : Message(end.status));
+  if (end.ending == Ending::kClean) {
+    // By its own deadline, moments after it proved itself.
+    if (start.rapid && lived >= start.timeout - std::chrono::milliseconds(200)) return Open(false);
+    if (lived >= kSettled) return Resume();
+  }
+  if (has_history_) SetCacheState(CacheState::kBroken);
+  reason_ = why;
+  if (end.ending != Ending::kClean) {
+    Log(LogLevel::kInfo, "Feed lost its stream", {{"resource", type_.id.ToString()}, {"why", why}});
+  }
+  switch (end.ending) {
+    case Ending::kExpired:
+    case Ending::kUnfit:
+      return ListAgain();
+    case Ending::kRefused:
+      if (RefusesType(end.http)) return OnHttpRefusal(end.http, why);
+      break;
+    case Ending::kBroken:
+      upstream_.SwitchEndpoint();
+      if (lived >= kSettled) return Resume();
+      break;
+    case Ending::kClean:
+    case Ending::kError:
+      break;
+  }
+  Retry(Next::kResume, end.retry_after, why);
+}
+
+std::unique_ptr<ListLoad> Feed::Probe(ListLoad::Done done) {
+  ++counters_.probes;
+  ListLoad::Options options = LoadOptions();
+  options.page_size = 1;
+  options.first_page_only = true;
+  options.head_timeout = seconds(3);
+  return std::make_unique<ListLoad>(upstream_, path_, std::move(options), std::move(done));
+}
+
+std::unique_ptr<ListLoad> Feed::Check(ListLoad::Done done) {
+  ++counters_.lists;
+  ListLoad::Options options = LoadOptions();
+  options.known = cache_.snapshot().tree;
+  options.head_timeout = seconds(3);
+  return std::make_unique<ListLoad>(upstream_, path_, std::move(options), std::move(done));
+}
+
+ListLoad::Options Feed::LoadOptions() const {
+  ListLoad::Options options;
+  options.page_size = options_.page_size;
+  options.node_name = node_name_;
+  return options;
+}
+
+void Feed::Hasten() {
+  if (!streaming() || next_) return;
+  const TimePoint now = home_.Now();
+  if (stream_->start().rapid && !bookmarked_ && now - opened_ < kRapidOwes) return;
+  if (now - hastened_ < kRapidInterval) return;
+  hastened_ = now;
+  Open(true);
+}
+
+void Feed::Distrust(std::string_view why) {
+  if (!has_history_ || state_ == State::kListing) return;
+  Log(LogLevel::kError, "The cache differs from upstream",
+      {{"resource", type_.id.ToString()}, {"why", why}});
+  DropAll();
+  SetCacheState(CacheState::kBroken);
+  reason_ = why;
+  ListAgain();
+}
+
+}  // namespace weir
