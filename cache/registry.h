@@ -1,6 +1,9 @@
 // All caches of the process: which exist, where their homes are, and each worker's replica of them.
 //
-// Thread-safe. Feeds start on first demand and end after `idle_timeout` without readers.
+// Thread-safe. Feeds start on first demand and end after `idle_timeout` without readers: no Open()
+// and no watcher. Two feeds always run and are never idle: CustomResourceDefinitions and
+// APIServices, which say what the other types are. A type whose definition changes loses its feed:
+// watches end with 410, the next Open() starts anew.
 #pragma once
 
 #include <functional>
@@ -31,7 +34,8 @@ struct FeedStatus {
   size_t object_bytes = 0;
   size_t log_bytes = 0;
   std::string reason;  // Why it is not synced, for a person; empty when it is.
-  uint64_t lists = 0, watches = 0, probes = 0, events = 0, resyncs = 0;  // Sent to, and received from, upstream.
+  uint64_t lists = 0, watches = 0, probes = 0, events = 0,
+           resyncs = 0;  // Sent to, and received from, upstream.
 };
 
 class Registry {
@@ -43,8 +47,10 @@ class Registry {
     Duration idle_timeout = std::chrono::hours(1);
     Cache::Limits log;
     Replica::Limits reads;
-    bool strict_resync = false;  // End all watches with 410 after a resynchronisation, as kube-apiserver would.
+    bool strict_resync =
+        false;  // End all watches with 410 after a resynchronisation, as kube-apiserver would.
     uint64_t page_size = 10000;
+    uint64_t seed = 0;  // Of the jitter of back-offs; 0: from the system.
   };
   struct Worker {
     Executor* executor;
@@ -55,8 +61,9 @@ class Registry {
   static std::unique_ptr<Registry> Make(Options options, std::vector<Worker> workers);
   virtual ~Registry() = default;
 
-  // The replica of `id` on the calling worker (index into `workers`), starting the feed if it is the first
-  // reader; null: forward. Calls `done` at once when discovery knows the name, else after asking upstream.
+  // The replica of `id` on the calling worker (index into `workers`), starting the feed if it is
+  // the first reader; null: forward. Calls `done` at once when discovery knows the name, else after
+  // asking upstream.
   virtual void Open(size_t worker, const ResourceId& id,
                     absl::AnyInvocable<void(std::shared_ptr<Replica>)> done) = 0;
 

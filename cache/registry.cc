@@ -1,0 +1,380 @@
+#include "cache/registry.h"
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <random>
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/synchronization/mutex.h"
+#include "cache/discovery.h"
+#include "cache/fact_table.h"
+#include "cache/feed_home.h"
+#include "cache/memory_budget.h"
+#include "cache/upstream_json.h"
+#include "protocol/base/log.h"
+
+namespace weir {
+namespace {
+
+const ResourceId kApiServices{"apiregistration.k8s.io", "v1", "apiservices"};
+const ResourceId kCrds{"apiextensions.k8s.io", "v1", "customresourcedefinitions"};
+
+ResourceType BuiltInType(const ResourceId& id, std::string kind) {
+  return {.id = id,
+          .kind = std::move(kind),
+          .namespaced = false,
+          .can_get = true,
+          .can_list = true,
+          .can_watch = true};
+}
+
+// The object as JSON, for the few that are decoded.
+std::string ToJson(const Object& object) { return "{" + std::string(object.rest()); }
+
+int64_t CrdFact(const Object& object) {
+  return std::max<int64_t>(1, ObjectGeneration(ToJson(object)));
+}
+int64_t ApiServiceFact(const Object& object) { return IsAggregated(ToJson(object)) ? 1 : 0; }
+
+// "v1.apps" → "apps/v1", "v1." → "v1": how APIServices are named.
+std::string GroupVersionOf(std::string_view api_service) {
+  const size_t dot = api_service.find('.');
+  if (dot == std::string_view::npos) return std::string(api_service);
+  const std::string version(api_service.substr(0, dot));
+  const std::string group(api_service.substr(dot + 1));
+  return group.empty() ? version : group + "/" + version;
+}
+
+// "crontabs.stable.example.com" → "stable.example.com".
+std::string GroupOf(std::string_view crd) {
+  const size_t dot = crd.find('.');
+  return dot == std::string_view::npos ? std::string() : std::string(crd.substr(dot + 1));
+}
+
+bool Contains(const std::vector<std::string>& list, const ResourceId& id) {
+  return std::find(list.begin(), list.end(), id.GroupResource()) != list.end();
+}
+
+// Everything behind Registry; tasks on the executors keep it alive or find it gone.
+class Core : public std::enable_shared_from_this<Core> {
+ public:
+  Core(Registry::Options options, std::vector<Registry::Worker> workers);
+
+  void Start();
+  void Open(size_t worker, const ResourceId& id,
+            absl::AnyInvocable<void(std::shared_ptr<Replica>)> done) ABSL_LOCKS_EXCLUDED(mutex_);
+  std::vector<FeedStatus> Status() ABSL_LOCKS_EXCLUDED(mutex_);
+  void Shutdown() ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  struct Entry {
+    std::shared_ptr<FeedHome> home;
+    size_t home_worker = 0;
+    std::vector<std::shared_ptr<Replica>> replicas;  // By worker; null where none has read it yet.
+    TimePoint used;       // When it was last opened, or last seen with watchers.
+    bool pinned = false;  // The registry itself reads it: never idle.
+  };
+
+  bool Excluded(const ResourceId& id) const;
+  std::shared_ptr<Replica> Admit(size_t worker, const DiscoveredType& type)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  Entry& AddEntry(const DiscoveredType& type, std::optional<size_t> at, FeedHome::Options options)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::shared_ptr<Replica> ReplicaOf(Entry& entry, size_t worker)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  size_t LeastLoadedWorker() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  // Ends the feeds for which `wanted` holds; their readers are forwarded, the next Open() starts
+  // anew.
+  template <typename Wanted>
+  void End(Wanted wanted, std::string_view why) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Release(Entry entry);
+
+  // On the first worker, which reads what the registry itself wants to know.
+  void OnCrds(const Cache& cache);
+  void OnApiServices(const Cache& cache);
+
+  void ArmIdleTimer(size_t worker);
+  void NoteReaders(size_t worker) ABSL_LOCKS_EXCLUDED(mutex_);
+  void EndIdle() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  const Registry::Options options_;
+  const std::vector<Registry::Worker> workers_;
+  const std::shared_ptr<MemoryBudget> budget_;
+  std::shared_ptr<Discovery> discovery_;  // Constant after Start().
+
+  absl::Mutex mutex_;
+  absl::flat_hash_map<ResourceId, Entry> entries_ ABSL_GUARDED_BY(mutex_);
+  uint64_t next_seed_ ABSL_GUARDED_BY(mutex_);
+  bool shut_down_ ABSL_GUARDED_BY(mutex_) = false;
+
+  // First worker only.
+  FactTable crds_{&CrdFact};
+  FactTable api_services_{&ApiServiceFact};
+  Revision crds_seen_, api_services_seen_;
+  CacheState crds_state_ = CacheState::kStarting, api_services_state_ = CacheState::kStarting;
+};
+
+Core::Core(Registry::Options options, std::vector<Registry::Worker> workers)
+    : options_(std::move(options)),
+      workers_(std::move(workers)),
+      budget_(std::make_shared<MemoryBudget>(options_.max_cache_bytes)),
+      next_seed_(options_.seed != 0 ? options_.seed : std::random_device()()) {}
+
+void Core::Start() {
+  // The connection is made where it is used.
+  Executor& first = *workers_.front().executor;
+  const std::weak_ptr<Core> weak = weak_from_this();
+  discovery_ = std::make_shared<Discovery>(
+      first, workers_.front().make_list_watcher, Discovery::Options{},
+      [weak](const ResourceId& id) {
+        const std::shared_ptr<Core> core = weak.lock();
+        if (!core) return;
+        core->End([&](const ResourceId& each) { return each == id; }, "discovery has changed");
+      });
+  discovery_->Start();
+  {
+    const absl::MutexLock lock(&mutex_);
+    FeedHome::Options crds, api_services;
+    crds.on_progress = [weak](const Cache& cache) {
+      if (const auto core = weak.lock()) core->OnCrds(cache);
+    };
+    api_services.on_progress = [weak](const Cache& cache) {
+      if (const auto core = weak.lock()) core->OnApiServices(cache);
+    };
+    AddEntry({BuiltInType(kCrds, "CustomResourceDefinition")}, 0, std::move(crds)).pinned = true;
+    AddEntry({BuiltInType(kApiServices, "APIService")}, 0, std::move(api_services)).pinned = true;
+  }
+  for (size_t worker = 0; worker < workers_.size(); ++worker) {
+    workers_[worker].executor->Post([weak, worker] {
+      if (const auto core = weak.lock()) core->ArmIdleTimer(worker);
+    });
+  }
+}
+
+bool Core::Excluded(const ResourceId& id) const {
+  // Upstream has no watch cache of events itself, and their keys expire together.
+  const bool events = id.resource == "events" && (id.group.empty() || id.group == "events.k8s.io");
+  if (events || Contains(options_.never_cache, id)) return true;
+  return !options_.cache_only.empty() && !Contains(options_.cache_only, id);
+}
+
+void Core::Open(size_t worker, const ResourceId& id,
+                absl::AnyInvocable<void(std::shared_ptr<Replica>)> done) {
+  if (Excluded(id)) return done(nullptr);
+  std::shared_ptr<Replica> replica;
+  {
+    const absl::MutexLock lock(&mutex_);
+    const auto found = entries_.find(id);
+    if (found != entries_.end() && !shut_down_) replica = ReplicaOf(found->second, worker);
+  }
+  if (replica) return done(std::move(replica));
+  discovery_->Find(id, *workers_[worker].executor,
+                   [weak = weak_from_this(), worker,
+                    done = std::move(done)](std::optional<DiscoveredType> type) mutable {
+                     const std::shared_ptr<Core> core = weak.lock();
+                     const bool cacheable =
+                         core && type && type->type.can_list && type->type.can_watch;
+                     done(cacheable ? core->Admit(worker, *type) : nullptr);
+                   });
+}
+
+std::shared_ptr<Replica> Core::Admit(size_t worker, const DiscoveredType& type) {
+  const absl::MutexLock lock(&mutex_);
+  if (shut_down_) return nullptr;
+  const auto found = entries_.find(type.type.id);
+  if (found != entries_.end()) return ReplicaOf(found->second, worker);
+  FeedHome::Options options;
+  options.on_type_missing = [weak = std::weak_ptr(discovery_), id = type.type.id] {
+    if (const auto discovery = weak.lock()) discovery->Recheck(id);
+  };
+  return ReplicaOf(AddEntry(type, std::nullopt, std::move(options)), worker);
+}
+
+Core::Entry& Core::AddEntry(const DiscoveredType& type, std::optional<size_t> at,
+                            FeedHome::Options options) {
+  options.feed.page_size = options_.page_size;
+  options.feed.custom = type.custom;
+  options.feed.strict_resync = options_.strict_resync;
+  options.feed.seed = next_seed_++;
+  options.log = options_.log;
+  const size_t worker = at.value_or(LeastLoadedWorker());
+  const Registry::Worker& home = workers_[worker];
+  Entry entry;
+  entry.home_worker = worker;
+  entry.home = std::make_shared<FeedHome>(*home.executor, home.make_list_watcher, type.type,
+                                          std::move(options), budget_);
+  entry.replicas.resize(workers_.size());
+  entry.home->Start();
+  return entries_[type.type.id] = std::move(entry);
+}
+
+size_t Core::LeastLoadedWorker() const {
+  std::vector<size_t> feeds(workers_.size());
+  for (const auto& [id, entry] : entries_) ++feeds[entry.home_worker];
+  return static_cast<size_t>(std::min_element(feeds.begin(), feeds.end()) - feeds.begin());
+}
+
+std::shared_ptr<Replica> Core::ReplicaOf(Entry& entry, size_t worker) {
+  Executor& executor = *workers_[worker].executor;
+  entry.used = executor.Now();
+  std::shared_ptr<Replica>& replica = entry.replicas[worker];
+  if (!replica) {
+    replica = Replica::Make(executor, entry.home->proofs(), options_.reads);
+    entry.home->AddReader(replica);
+  }
+  return replica;
+}
+
+template <typename Wanted>
+void Core::End(Wanted wanted, std::string_view why) {
+  std::vector<Entry> ended;
+  {
+    const absl::MutexLock lock(&mutex_);
+    absl::erase_if(entries_, [&](auto& item) {
+      if (item.second.pinned || !wanted(item.first)) return false;
+      ended.push_back(std::move(item.second));
+      return true;
+    });
+  }
+  for (Entry& entry : ended) {
+    Log(LogLevel::kInfo, "Feed ended",
+        {{"resource", entry.home->type().id.ToString()}, {"why", why}});
+    Release(std::move(entry));
+  }
+}
+
+// Replicas die on their own workers, after the cache has let go of them.
+void Core::Release(Entry entry) {
+  const std::shared_ptr<FeedHome> home = entry.home;
+  std::vector<std::pair<Executor*, std::shared_ptr<Replica>>> replicas;
+  for (size_t worker = 0; worker < entry.replicas.size(); ++worker) {
+    if (entry.replicas[worker])
+      replicas.emplace_back(workers_[worker].executor, std::move(entry.replicas[worker]));
+  }
+  home->Stop([replicas = std::move(replicas)]() mutable {
+    for (auto& [executor, replica] : replicas) executor->Post([last = std::move(replica)] {});
+  });
+}
+
+void Core::OnCrds(const Cache& cache) {
+  const bool same = cache.revision() == crds_seen_ && cache.state() == crds_state_;
+  if (same) return;
+  crds_seen_ = cache.revision();
+  crds_state_ = cache.state();
+  if (cache.state() == CacheState::kRefused)
+    return discovery_->SetCustom(Discovery::Source::kUnavailable, {});
+  if (cache.state() != CacheState::kSynced) return;
+  const std::vector<std::string> changed = crds_.Update(cache.snapshot().tree);
+  discovery_->SetCustom(Discovery::Source::kKnown, crds_.Names());
+  for (const std::string& name : changed) {
+    discovery_->Forget(GroupOf(name));
+    End([&](const ResourceId& id) { return id.GroupResource() == name; },
+        "its CustomResourceDefinition has changed");
+  }
+}
+
+void Core::OnApiServices(const Cache& cache) {
+  const bool same = cache.revision() == api_services_seen_ && cache.state() == api_services_state_;
+  if (same) return;
+  api_services_seen_ = cache.revision();
+  api_services_state_ = cache.state();
+  if (cache.state() == CacheState::kRefused)
+    return discovery_->SetAggregated(Discovery::Source::kUnavailable, {});
+  if (cache.state() != CacheState::kSynced) return;
+  const std::vector<std::string> changed = api_services_.Update(cache.snapshot().tree);
+  StringSet aggregated;
+  for (const std::string& name : api_services_.Names()) aggregated.insert(GroupVersionOf(name));
+  for (const std::string& name : changed) {
+    const std::string group_version = GroupVersionOf(name);
+    if (!aggregated.contains(group_version)) continue;
+    End([&](const ResourceId& id) { return id.ApiVersion() == group_version; },
+        "another server answers its group");
+  }
+  discovery_->SetAggregated(Discovery::Source::kKnown, std::move(aggregated));
+}
+
+// ---- Idle feeds
+
+void Core::ArmIdleTimer(size_t worker) {
+  workers_[worker].executor->After(options_.idle_timeout / 4, [weak = weak_from_this(), worker] {
+    const std::shared_ptr<Core> core = weak.lock();
+    if (!core) return;
+    core->NoteReaders(worker);
+    if (worker == 0) core->EndIdle();
+    core->ArmIdleTimer(worker);
+  });
+}
+
+void Core::NoteReaders(size_t worker) {
+  const absl::MutexLock lock(&mutex_);
+  for (auto& [id, entry] : entries_) {
+    const std::shared_ptr<Replica>& replica = entry.replicas[worker];
+    if (replica && replica->watcher_count() > 0) entry.used = workers_[worker].executor->Now();
+  }
+}
+
+void Core::EndIdle() {
+  std::vector<ResourceId> idle;
+  {
+    const absl::MutexLock lock(&mutex_);
+    const TimePoint oldest = workers_.front().executor->Now() - options_.idle_timeout;
+    for (const auto& [id, entry] : entries_) {
+      if (entry.used < oldest) idle.push_back(id);
+    }
+  }
+  if (idle.empty()) return;
+  End([&](const ResourceId& id) { return std::find(idle.begin(), idle.end(), id) != idle.end(); },
+      "idle");
+}
+
+std::vector<FeedStatus> Core::Status() {
+  std::vector<FeedStatus> all;
+  const absl::MutexLock lock(&mutex_);
+  all.reserve(entries_.size());
+  for (const auto& [id, entry] : entries_) all.push_back(entry.home->Status());
+  std::sort(all.begin(), all.end(),
+            [](const FeedStatus& a, const FeedStatus& b) { return a.id < b.id; });
+  return all;
+}
+
+void Core::Shutdown() {
+  std::vector<Entry> ended;
+  {
+    const absl::MutexLock lock(&mutex_);
+    if (std::exchange(shut_down_, true)) return;
+    for (auto& [id, entry] : entries_) ended.push_back(std::move(entry));
+    entries_.clear();
+  }
+  for (Entry& entry : ended) Release(std::move(entry));
+  workers_.front().executor->Post([discovery = discovery_] { discovery->Stop(); });
+}
+
+class RegistryOfFeeds final : public Registry {
+ public:
+  RegistryOfFeeds(Options options, std::vector<Worker> workers)
+      : core_(std::make_shared<Core>(std::move(options), std::move(workers))) {
+    core_->Start();
+  }
+  ~RegistryOfFeeds() override { core_->Shutdown(); }
+
+  void Open(size_t worker, const ResourceId& id,
+            absl::AnyInvocable<void(std::shared_ptr<Replica>)> done) override {
+    core_->Open(worker, id, std::move(done));
+  }
+  std::vector<FeedStatus> Status() override { return core_->Status(); }
+  void Shutdown() override { core_->Shutdown(); }
+
+ private:
+  const std::shared_ptr<Core> core_;
+};
+
+}  // namespace
+
+std::unique_ptr<Registry> Registry::Make(Options options, std::vector<Worker> workers) {
+  return std::make_unique<RegistryOfFeeds>(std::move(options), std::move(workers));
+}
+
+}  // namespace weir
