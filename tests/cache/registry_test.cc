@@ -1,0 +1,233 @@
+#include "cache/registry.h"
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/fakes/fake_api_server.h"
+#include "tests/fakes/manual_executor.h"
+
+namespace weir {
+namespace {
+
+using std::chrono::minutes;
+using std::chrono::seconds;
+using ::testing::HasSubstr;
+
+class NullSink : public WatchSink {
+ public:
+  bool Write(std::span<const std::string_view> pieces, size_t) override {
+    for (const std::string_view piece : pieces) text += piece;
+    return true;
+  }
+  void End() override { ended = true; }
+  std::string text;
+  bool ended = false;
+};
+
+class RegistryTest : public ::testing::Test {
+ protected:
+  RegistryTest() {
+    for (const ResourceType& type : {Pods(), Leases(), Crds(), ApiServices()}) server_.Serve(type);
+    server_.Serve(FakeType("", "v1", "events", "Event"));
+    server_.Serve(FakeType("", "v1", "secrets", "Secret"));
+    server_.Serve(CronTabs(), true);
+    server_.Put(Crds().id, "", "crontabs.stable.example.com", {.generation = 1});
+    server_.Put(ApiServices().id, "", "v1.stable.example.com",
+                {.spec_json = R"({"version":"v1"})"});
+    options_.seed = 7;
+  }
+  ~RegistryTest() override {
+    registry_.reset();
+    Run();
+  }
+
+  void Make() {
+    registry_ = Registry::Make(options_, {{&first_, [this] { return server_.Connect(first_); }},
+                                          {&second_, [this] { return server_.Connect(second_); }}});
+  }
+  void Run(Duration time = Duration(0)) { ManualExecutor::Advance({&first_, &second_}, time); }
+  // The replica, or null for "forward"; fails when it takes longer than `patience`.
+  std::shared_ptr<Replica> Open(const ResourceId& id, size_t worker = 0,
+                                Duration patience = seconds(1)) {
+    std::optional<std::shared_ptr<Replica>> answer;
+    registry_->Open(worker, id,
+                    [&](std::shared_ptr<Replica> replica) { answer = std::move(replica); });
+    Run(patience);
+    EXPECT_TRUE(answer.has_value());
+    return answer.value_or(nullptr);
+  }
+  std::optional<FeedStatus> StatusOf(const ResourceId& id) {
+    for (const FeedStatus& status : registry_->Status()) {
+      if (status.id == id) return status;
+    }
+    return std::nullopt;
+  }
+
+  ManualExecutor first_, second_;
+  FakeApiServer server_;
+  Registry::Options options_;
+  std::unique_ptr<Registry> registry_;
+};
+
+TEST_F(RegistryTest, FirstReaderStartsTheOneFeedThatAllWorkersRead) {
+  server_.Put(Pods().id, "default", "a", {});
+  Make();
+  const auto here = Open(Pods().id, 0), there = Open(Pods().id, 1);
+  ASSERT_TRUE(here);
+  ASSERT_TRUE(there);
+  EXPECT_NE(here, there);
+  EXPECT_EQ(here->state(), CacheState::kSynced);
+  EXPECT_TRUE(there->snapshot().tree.Find("default/a"));
+  EXPECT_EQ(server_.Count("/api/v1/pods?limit"), 1u);
+  EXPECT_EQ(Open(Pods().id, 0), here);
+  const auto status = StatusOf(Pods().id);
+  ASSERT_TRUE(status);
+  EXPECT_EQ(status->state, CacheState::kSynced);
+  EXPECT_EQ(status->objects, 1u);
+  EXPECT_EQ(status->reason, "");
+  EXPECT_EQ(status->lists, 1u);
+}
+
+TEST_F(RegistryTest, WhatIsNotToBeCachedIsForwarded) {
+  options_.cache_only = {"pods", "secrets", "events"};
+  Make();
+  EXPECT_TRUE(Open(Pods().id));
+  EXPECT_FALSE(Open({"", "v1", "secrets"}));
+  EXPECT_FALSE(Open({"", "v1", "events"}));
+  EXPECT_FALSE(Open({"events.k8s.io", "v1", "events"}));
+  EXPECT_FALSE(Open(Leases().id));
+}
+
+TEST_F(RegistryTest, UnknownAndUnwatchableTypesAreForwarded) {
+  ResourceType statuses = FakeType("", "v1", "componentstatuses", "ComponentStatus", false);
+  statuses.can_watch = false;
+  server_.Serve(statuses);
+  Make();
+  EXPECT_FALSE(Open({"", "v1", "widgets"}));
+  EXPECT_FALSE(Open(statuses.id));
+  EXPECT_FALSE(StatusOf(statuses.id));
+}
+
+TEST_F(RegistryTest, CustomResourcesAreCachedInTheirOwnForm) {
+  Make();
+  const auto crontabs = Open(CronTabs().id);
+  ASSERT_TRUE(crontabs);
+  EXPECT_TRUE(crontabs->snapshot().form->typed_items);
+}
+
+TEST_F(RegistryTest, GroupsOfOtherServersAreForwardedAndLoseTheirFeeds) {
+  Make();
+  ASSERT_TRUE(Open(CronTabs().id));
+  server_.Put(ApiServices().id, "", "v1.stable.example.com",
+              {.spec_json = R"({"service":{"name":"x"}})"});
+  Run(seconds(1));
+  EXPECT_FALSE(StatusOf(CronTabs().id));
+  EXPECT_FALSE(Open(CronTabs().id));
+}
+
+TEST_F(RegistryTest, ChangedDefinitionEndsWatchesAndStartsAnew) {
+  Make();
+  const auto crontabs = Open(CronTabs().id);
+  ASSERT_TRUE(crontabs);
+  NullSink sink;
+  const auto watcher = crontabs->Watch({}, sink);
+  watcher->OnWritable();
+
+  server_.Put(Crds().id, "", "crontabs.stable.example.com",
+              {.labels = {{"only", "metadata"}}, .generation = 1});
+  Run(seconds(1));
+  EXPECT_FALSE(sink.ended);
+
+  server_.Put(Crds().id, "", "crontabs.stable.example.com", {.generation = 2});
+  Run(seconds(1));
+  EXPECT_TRUE(sink.ended);
+  EXPECT_THAT(sink.text, HasSubstr("410"));
+  EXPECT_EQ(crontabs->state(), CacheState::kRefused);
+  const auto anew = Open(CronTabs().id);
+  ASSERT_TRUE(anew);
+  EXPECT_NE(anew, crontabs);
+  EXPECT_EQ(anew->state(), CacheState::kSynced);
+}
+
+TEST_F(RegistryTest, DeletedDefinitionEndsItsFeed) {
+  Make();
+  ASSERT_TRUE(Open(CronTabs().id));
+  server_.Unserve(CronTabs().id);
+  server_.Delete(Crds().id, "", "crontabs.stable.example.com");
+  Run(seconds(6));
+  EXPECT_FALSE(StatusOf(CronTabs().id));
+  EXPECT_FALSE(Open(CronTabs().id));
+}
+
+TEST_F(RegistryTest, TypeThatUpstreamNoLongerHasEndsItsFeed) {
+  Make();
+  ASSERT_TRUE(Open(Leases().id));
+  Run(seconds(10));
+  server_.Unserve(Leases().id);
+  Run(seconds(30));
+  EXPECT_FALSE(StatusOf(Leases().id));
+}
+
+TEST_F(RegistryTest, FeedsWithoutReadersEndAfterTheIdleTime) {
+  options_.idle_timeout = minutes(8);
+  Make();
+  const auto pods = Open(Pods().id, 1);
+  ASSERT_TRUE(Open(Leases().id, 1));
+  NullSink sink;
+  auto watcher = pods->Watch({}, sink);
+  Run(minutes(12));
+  EXPECT_TRUE(StatusOf(Pods().id));
+  EXPECT_FALSE(StatusOf(Leases().id));
+  EXPECT_TRUE(StatusOf(Crds().id));
+  watcher.reset();
+  Run(minutes(12));
+  EXPECT_FALSE(StatusOf(Pods().id));
+  EXPECT_TRUE(Open(Leases().id, 1));
+}
+
+TEST_F(RegistryTest, TypeThatDoesNotFitTheMemoryIsForwarded) {
+  options_.max_cache_bytes = 20000;
+  for (int i = 0; i < 200; ++i) server_.Put(Pods().id, "default", "pod-" + std::to_string(i), {});
+  Make();
+  const auto pods = Open(Pods().id);
+  ASSERT_TRUE(pods);
+  EXPECT_EQ(pods->state(), CacheState::kRefused);
+  EXPECT_THAT(StatusOf(Pods().id)->reason, HasSubstr("memory"));
+}
+
+TEST_F(RegistryTest, ShutdownEndsAllFeedsAndForwards) {
+  Make();
+  const auto pods = Open(Pods().id);
+  ASSERT_TRUE(pods);
+  registry_->Shutdown();
+  Run();
+  EXPECT_EQ(pods->state(), CacheState::kRefused);
+  EXPECT_TRUE(registry_->Status().empty());
+  EXPECT_EQ(server_.open_streams(), 0u);
+  EXPECT_FALSE(Open(Pods().id));
+}
+
+TEST_F(RegistryTest, ReadersOfAMostRecentStateAreServedOnBothWorkers) {
+  Make();
+  const auto here = Open(Pods().id, 0), there = Open(Pods().id, 1);
+  server_.Put(Pods().id, "default", "a", {});
+  for (const auto& replica : {here, there}) {
+    bool served = false;
+    const auto ticket = replica->Read({.kind = ReadSpec::Kind::kMostRecent, .revision = {}},
+                                      [&](ReadOutcome outcome, Snapshot state) {
+                                        served = outcome == ReadOutcome::kServe &&
+                                                 static_cast<bool>(state.tree.Find("default/a"));
+                                      });
+    Run(seconds(1));
+    EXPECT_TRUE(served);
+  }
+}
+
+}  // namespace
+}  // namespace weir
