@@ -136,7 +136,8 @@ void ConfigureLog(LogFormat format, int verbosity) {
 }
 
 bool LogEnabled(LogLevel level) {
-  return level != LogLevel::kDebug || log_verbosity >= kDebugVerbosity;
+  if (level == LogLevel::kDebug) return log_verbosity >= kDebugVerbosity;
+  return level == LogLevel::kError || log_verbosity >= 0;
 }
 
 int LogVerbosity() { return log_verbosity; }

@@ -30,7 +30,8 @@ struct LogField {
   bool quoted;
 };
 
-// Set once at start, before other threads run. `verbosity` as klog's -v: kDebug lines appear from 4 on.
+// Set once at start, before other threads run. `verbosity` as klog's -v: kDebug lines appear from 4 on, and
+// below 0 only kError lines do.
 void ConfigureLog(LogFormat format, int verbosity);
 bool LogEnabled(LogLevel level);
 int LogVerbosity();
