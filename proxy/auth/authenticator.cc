@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "protocol/base/log.h"
+#include "protocol/base/mutex.h"
 #include "proxy/admin/metrics.h"
 #include "proxy/auth/bearer_token.h"
 #include "proxy/auth/ca_bundle.h"
@@ -78,7 +78,7 @@ class AuthenticatorImpl final : public Authenticator {
 
  private:
   std::shared_ptr<const CaBundle> bundle() const {
-    const absl::MutexLock lock(&mutex_);
+    const MutexLock lock(mutex_);
     return bundle_;
   }
   void AskUpstream(std::string token, std::string tag, Executor& caller, ReviewClient& reviews,
@@ -88,7 +88,7 @@ class AuthenticatorImpl final : public Authenticator {
                       TimePoint now);
 
   const Options options_;
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
   std::shared_ptr<const CaBundle> bundle_ ABSL_GUARDED_BY(mutex_);  // Null: no CA configured.
   TokenCache tokens_;
   ReviewLog log_{"TokenReview"};
@@ -122,7 +122,7 @@ Status AuthenticatorImpl::Reload() {
   const StatusOr<std::string> pem = ReadSmallFile(options_.client_ca_file);
   if (pem.ok() && *pem == old->pem()) return OkStatus();
   WEIR_ASSIGN_OR_RETURN(auto fresh, ReadBundle(options_.client_ca_file, old->generation() + 1));
-  const absl::MutexLock lock(&mutex_);
+  const MutexLock lock(mutex_);
   bundle_ = std::move(fresh);
   return OkStatus();
 }

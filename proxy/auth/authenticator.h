@@ -38,8 +38,8 @@ struct PresentedCertificates {
 struct AuthResult {
   enum class Kind : uint8_t {
     kAuthenticated,
-    kAnonymous,  // No credential of any kind, or a certificate that names system:anonymous (then
-                 // `identity` is set). Never served from the cache.
+    kAnonymous,    // No credential of any kind, or a certificate that names system:anonymous (then
+                   // `identity` is set). Never served from the cache.
     kRejected,     // 401.
     kUnavailable,  // 503: the TokenReview failed.
     kOverloaded,   // 429.
@@ -59,7 +59,7 @@ struct Credentials {
 class Authenticator {
  public:
   struct Options {
-    std::string client_ca_file;  // Empty: certificates are never accepted.
+    std::string client_ca_file = "";  // Empty: certificates are never accepted.
     Duration token_ttl = std::chrono::seconds(10);
     Duration token_negative_ttl = std::chrono::seconds(10);
     size_t max_tokens = 65536;

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "protocol/base/mutex.h"
 #include "proxy/admin/metrics.h"
 #include "proxy/auth/access_key.h"
 #include "proxy/auth/review_answer.h"
@@ -57,7 +57,7 @@ class AuthorizerImpl final : public Authorizer {
                 TimePoint now);
 
   const Options options_;
-  absl::Mutex mutex_;
+  Mutex mutex_;
   VerdictTable<Remembered> verdicts_ ABSL_GUARDED_BY(mutex_);
   ReviewLog log_{"SubjectAccessReview"};
   ReviewFlights flights_;
@@ -93,7 +93,7 @@ void AuthorizerImpl::Authorize(IdentityRef identity, Attributes attributes, Exec
 }
 
 std::optional<Remembered> AuthorizerImpl::Find(const std::string& key, TimePoint now) {
-  const absl::MutexLock lock(&mutex_);
+  const MutexLock lock(mutex_);
   const Remembered* const found = verdicts_.Find(key, now);
   return found == nullptr ? std::nullopt : std::optional<Remembered>(*found);
 }
@@ -152,7 +152,7 @@ void AuthorizerImpl::Remember(const std::string& key, const std::string& user,
   // Upstream's node graph may lag the pod that our cache already showed to the kubelet.
   if (!allowed && user.starts_with("system:node:")) ttl = std::min(ttl, options_.node_deny_ttl);
   if (ttl <= Duration(0) || outcome.reason.size() > kMaxReasonBytes) return;
-  const absl::MutexLock lock(&mutex_);
+  const MutexLock lock(mutex_);
   verdicts_.Put(key, user, {.allowed = allowed, .reason = outcome.reason}, now + ttl);
 }
 

@@ -7,7 +7,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
-#include "absl/synchronization/mutex.h"
+#include "protocol/base/mutex.h"
 #include "proxy/auth/keyed_hash.h"
 #include "proxy/auth/review_answer.h"
 
@@ -83,7 +83,7 @@ struct ReviewFlights::State : std::enable_shared_from_this<ReviewFlights::State>
 
   const Limits limits;
 
-  absl::Mutex mutex;
+  Mutex mutex;
   absl::flat_hash_map<std::string, FlightRef, KeyedHash, StringEqual> flights
       ABSL_GUARDED_BY(mutex);
   std::deque<FlightRef> queue
@@ -100,7 +100,7 @@ bool ReviewFlights::State::Ask(Question question, Executor& caller, ReviewClient
   Effects effects;
   FlightRef flight;
   {
-    const absl::MutexLock lock(&mutex);
+    const MutexLock lock(mutex);
     if (waiting >= limits.max_waiting) Reap(caller.Now(), effects);
     if (waiting < limits.max_waiting) flight = Join(question, caller, reviews, waiter, effects);
   }
@@ -191,7 +191,7 @@ void ReviewFlights::State::Carry(Effects effects, const Flight* own) {
 
 void ReviewFlights::State::Send(const FlightRef& flight, size_t attempt) {
   {
-    const absl::MutexLock lock(&mutex);
+    const MutexLock lock(mutex);
     if (flight->over) return;
   }
   flight->reviews->Post(flight->path, flight->body,
@@ -210,14 +210,14 @@ void ReviewFlights::State::OnAnswer(const FlightRef& flight, size_t attempt,
     return;
   }
   {
-    const absl::MutexLock lock(&mutex);
+    const MutexLock lock(mutex);
     if (flight->over) return;  // Given up: a verdict that late must not be remembered either.
   }
   const ReviewOutcome outcome = flight->judge(answer, flight->executor->Now());
   Effects effects;
   std::vector<std::shared_ptr<Waiter>> waiters;
   {
-    const absl::MutexLock lock(&mutex);
+    const MutexLock lock(mutex);
     if (!flight->over) waiters = End(flight, effects);
   }
   Deliver(waiters, outcome);
@@ -229,7 +229,7 @@ void ReviewFlights::State::OnTimeout(const FlightRef& flight,
   Effects effects;
   std::vector<std::shared_ptr<Waiter>> waiters;
   {
-    const absl::MutexLock lock(&mutex);
+    const MutexLock lock(mutex);
     if (!flight->over) waiters = End(flight, effects);
   }
   waiter->Finish(ReviewOutcome{});
@@ -253,12 +253,12 @@ bool ReviewFlights::Ask(Question question, Executor& caller, ReviewClient& revie
 }
 
 size_t ReviewFlights::in_flight() const {
-  const absl::MutexLock lock(&state_->mutex);
+  const MutexLock lock(state_->mutex);
   return state_->in_flight;
 }
 
 size_t ReviewFlights::waiting() const {
-  const absl::MutexLock lock(&state_->mutex);
+  const MutexLock lock(state_->mutex);
   return state_->waiting;
 }
 

@@ -40,7 +40,7 @@ std::string TokenCache::Tag(std::string_view token) const {
 }
 
 std::optional<IdentityRef> TokenCache::Find(const std::string& tag, TimePoint now) {
-  const absl::MutexLock lock(&mutex_);
+  const MutexLock lock(mutex_);
   if (const IdentityRef* const identity = positive_.Find(tag, now)) return *identity;
   if (negative_.Find(tag, now) != nullptr) return IdentityRef();
   return std::nullopt;
@@ -54,13 +54,13 @@ void TokenCache::PutPositive(const std::string& tag, IdentityRef identity, TimeP
     ttl = std::min(ttl, std::chrono::duration_cast<Duration>(*token_expires - wall_now));
   }
   if (ttl <= Duration(0) || SizeOf(*identity) > kMaxIdentityBytes) return;
-  const absl::MutexLock lock(&mutex_);
+  const MutexLock lock(mutex_);
   positive_.Put(tag, {}, std::move(identity), now + ttl);
 }
 
 void TokenCache::PutNegative(const std::string& tag, TimePoint now) {
   if (negative_ttl_ <= Duration(0)) return;
-  const absl::MutexLock lock(&mutex_);
+  const MutexLock lock(mutex_);
   negative_.Put(tag, {}, 0, now + negative_ttl_);
 }
 

@@ -11,7 +11,7 @@
 #include <string_view>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "protocol/base/mutex.h"
 #include "proxy/auth/authenticator.h"
 #include "proxy/auth/keyed_hash.h"
 #include "proxy/auth/verdict_table.h"
@@ -37,7 +37,7 @@ class TokenCache {
   const Hmac hmac_;
   const Duration ttl_;
   const Duration negative_ttl_;
-  absl::Mutex mutex_;
+  Mutex mutex_;
   VerdictTable<IdentityRef> positive_ ABSL_GUARDED_BY(mutex_);
   VerdictTable<char> negative_ ABSL_GUARDED_BY(mutex_);
 };
