@@ -30,8 +30,8 @@ struct Findings {
 
 // How often what has happened over all runs, to know that a run exercises what it should.
 struct Tally {
-  uint64_t events = 0, bookmarks = 0, expired = 0, reads = 0, most_recent = 0, forwarded = 0,
-           resumed = 0, clean_ends = 0;
+  uint64_t events = 0, bookmarks = 0, expired = 0, reads = 0, most_recent = 0, exact = 0,
+           forwarded = 0, resumed = 0, clean_ends = 0;
 };
 
 class Client final : private WatchSink {
@@ -153,12 +153,15 @@ class Client final : private WatchSink {
   void Read() {
     ReadSpec spec;
     const bool resume = has_view_ && view_era_ == truth_.era;
-    switch (random_() % 3) {
+    switch (random_() % 4) {
       case 0:
         spec.kind = ReadSpec::Kind::kAny;
         break;
       case 1:
         spec.kind = ReadSpec::Kind::kMostRecent;
+        break;
+      case 2:
+        if (resume) spec = {ReadSpec::Kind::kExact, Revision{last_}};
         break;
       default:
         if (resume) spec = {ReadSpec::Kind::kNotOlderThan, Revision{last_}};
@@ -197,6 +200,12 @@ class Client final : private WatchSink {
     }
     if (spec.kind == ReadSpec::Kind::kNotOlderThan && same_era && revision < spec.revision.value) {
       Fail(fmt::format("asked for {} or newer, was given {}", spec.revision.value, revision));
+    }
+    if (spec.kind == ReadSpec::Kind::kExact) {
+      ++tally_.exact;
+      if (revision != spec.revision.value) {
+        Fail(fmt::format("asked for exactly {}, was given {}", spec.revision.value, revision));
+      }
     }
     Adopt(std::move(snapshot));
   }

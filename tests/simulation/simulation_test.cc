@@ -281,10 +281,11 @@ TEST(SimulationTest, EveryWatcherSeesEveryEventOnceInOrderOrIsToldThatItMissedSo
                   << fmt::format("{}", fmt::join(findings, "\n  "));
   }
   fmt::print(
-      "events {}, bookmarks {}, expired {}, reads {} ({} most recent), forwarded {}, resumed {}, "
+      "events {}, bookmarks {}, expired {}, reads {} ({} most recent, {} exact), forwarded {}, "
+      "resumed {}, "
       "clean ends {}\n",
-      tally.events, tally.bookmarks, tally.expired, tally.reads, tally.most_recent, tally.forwarded,
-      tally.resumed, tally.clean_ends);
+      tally.events, tally.bookmarks, tally.expired, tally.reads, tally.most_recent, tally.exact,
+      tally.forwarded, tally.resumed, tally.clean_ends);
   if (only == 0 && failed == 0) {
     EXPECT_GT(tally.events, runs * 100);
     EXPECT_GT(tally.expired, runs);
