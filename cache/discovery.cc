@@ -46,12 +46,11 @@ bool SameType(const ResourceType& a, const ResourceType& b) {
 
 }  // namespace
 
-Discovery::Discovery(Executor& home, MakeUpstream make_upstream, Options options,
-                     std::function<void(const ResourceId&)> on_change)
+Discovery::Discovery(Executor& home, MakeUpstream make_upstream, Options options, Listener listener)
     : home_(home),
       make_upstream_(std::move(make_upstream)),
       options_(options),
-      on_change_(std::move(on_change)) {}
+      listener_(std::move(listener)) {}
 
 Discovery::~Discovery() = default;
 
@@ -69,6 +68,7 @@ void Discovery::Stop() {
   home_.Cancel(std::exchange(timer_, 0));
   home_.Cancel(std::exchange(refresh_timer_, 0));
   groups_fetch_.reset();
+  version_fetch_.reset();
   documents_.clear();
   for (Waiting& each : std::exchange(waiting_, {})) {
     each.caller->Post([done = std::move(each.done)]() mutable { done(std::nullopt); });
@@ -297,7 +297,7 @@ void Discovery::Replace(Document& document, std::vector<ResourceType> types) {
   }
   document.types = std::move(types);
   document.read = true;
-  for (const ResourceId& id : changed) on_change_(id);
+  for (const ResourceId& id : changed) listener_.type_changed(id);
 }
 
 void Discovery::Refresh() {
@@ -306,10 +306,21 @@ void Discovery::Refresh() {
     refresh_timer_ = 0;
     Refresh();
   });
+  version_fetch_ = std::make_unique<DocumentFetch>(
+      Upstream(), "/version", [this](StatusOr<std::string> body) { OnVersion(std::move(body)); });
   if (!groups_fetch_) FetchGroupVersions();
   for (auto& [name, document] : documents_) {
     if (document.read && !document.fetch) FetchDocument(document);
   }
+}
+
+void Discovery::OnVersion(StatusOr<std::string> body) {
+  version_fetch_.reset();
+  if (!body.ok()) return;
+  std::string version = ParseGitVersion(*body);
+  if (version.empty()) return;
+  const std::string before = std::exchange(version_, std::move(version));
+  if (!before.empty() && before != version_) listener_.upgraded(version_);
 }
 
 // One look when the first of those that wait runs out of patience.

@@ -5,9 +5,9 @@
 //            answer
 //
 // Documents are read when a name is asked that they do not hold, each at most every few seconds,
-// and all that were read again every few minutes. What belongs to another server (aggregated), and
-// which types are custom resources, is told by the registry, which watches APIServices and
-// CustomResourceDefinitions.
+// and all that were read again every few minutes, with upstream's version. What belongs to another
+// server (aggregated), and which types are custom resources, is told by the registry, which watches
+// APIServices and CustomResourceDefinitions.
 //
 // Find(), SetAggregated(), SetCustom(), Forget() and Recheck() are thread-safe; fetching runs on
 // the home executor.
@@ -52,10 +52,14 @@ class Discovery final : public std::enable_shared_from_this<Discovery> {
   using MakeUpstream = std::function<std::unique_ptr<ListWatcher>()>;
   using Done = absl::AnyInvocable<void(std::optional<DiscoveredType>)>;
 
-  // `on_change` is called on the home executor for a type that is gone or is not what it was.
-  // `make_upstream` is called there too, before the first request.
-  Discovery(Executor& home, MakeUpstream make_upstream, Options options,
-            std::function<void(const ResourceId&)> on_change);
+  // Called on the home executor.
+  struct Listener {
+    std::function<void(const ResourceId&)> type_changed;     // It is gone, or is not what it was.
+    std::function<void(std::string_view version)> upgraded;  // Upstream has another version now.
+  };
+
+  // `make_upstream` is called on the home executor, before the first request.
+  Discovery(Executor& home, MakeUpstream make_upstream, Options options, Listener listener);
   ~Discovery();
 
   // Begins the periodic refresh; from any thread.
@@ -109,12 +113,13 @@ class Discovery final : public std::enable_shared_from_this<Discovery> {
   void OnDocument(const std::string& group_version, StatusOr<std::string> body);
   void Replace(Document& document, std::vector<ResourceType> types);
   void Refresh();
+  void OnVersion(StatusOr<std::string> body);
   void ArmTimer();
 
   Executor& home_;
   const MakeUpstream make_upstream_;
   const Options options_;
-  const std::function<void(const ResourceId&)> on_change_;
+  const Listener listener_;
 
   mutable absl::Mutex mutex_;
   absl::flat_hash_map<ResourceId, ResourceType> types_ ABSL_GUARDED_BY(mutex_);
@@ -133,7 +138,8 @@ class Discovery final : public std::enable_shared_from_this<Discovery> {
   bool groups_read_ = false;
   bool groups_stale_ = false;
   std::vector<std::string> core_versions_;
-  std::unique_ptr<DocumentFetch> groups_fetch_;
+  std::unique_ptr<DocumentFetch> groups_fetch_, version_fetch_;
+  std::string version_;
   std::vector<Waiting> waiting_;
   Executor::TimerId timer_ = 0, refresh_timer_ = 0;
   bool stopped_ = false;

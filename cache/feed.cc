@@ -55,6 +55,7 @@ void Feed::Start() {
 void Feed::Stop() {
   DropAll();
   home_.Cancel(std::exchange(tick_timer_, 0));
+  home_.Cancel(std::exchange(list_again_timer_, 0));
   state_ = State::kIdle;
 }
 
@@ -365,6 +366,14 @@ void Feed::Hasten() {
   if (now - hastened_ < kRapidInterval) return;
   hastened_ = now;
   Open(true);
+}
+
+void Feed::ListAgainWithin(Duration time) {
+  if (list_again_timer_ != 0) return;
+  list_again_timer_ = home_.After(backoff_.Jitter(time), [this] {
+    list_again_timer_ = 0;
+    if (has_history_ && state_ != State::kListing) BeginList();
+  });
 }
 
 void Feed::Distrust(std::string_view why) {

@@ -99,6 +99,8 @@ class Feed final : private WatchStream::Handler {
   void Regressed(Revision upstream);
   // What is here is not what upstream has at the same revision: a defect somewhere. Lists anew.
   void Distrust(std::string_view why);
+  // Lists beside the live store at some moment within `time`.
+  void ListAgainWithin(Duration time);
 
  private:
   enum class Next : uint8_t { kList, kResume };
@@ -180,7 +182,7 @@ class Feed final : private WatchStream::Handler {
   TimePoint refused_since_;  // First refusal since it last streamed; the epoch: none.
   TimePoint suspected_;      // When a probe showed that the quiet stream lags; the epoch: not.
   Revision quiet_revision_;  // The cache's when the quiet probe was sent.
-  Executor::TimerId retry_timer_ = 0, tick_timer_ = 0;
+  Executor::TimerId retry_timer_ = 0, tick_timer_ = 0, list_again_timer_ = 0;
 };
 
 std::string_view ToString(Feed::State state);

@@ -52,6 +52,12 @@ void FeedHome::StopHere() {
   PublishStatus();
 }
 
+void FeedHome::ListAgain() {
+  home_.Post([self = shared_from_this()] {
+    if (self->feed_) self->feed_->ListAgainWithin(std::chrono::minutes(1));
+  });
+}
+
 void FeedHome::AddReader(std::shared_ptr<Replica> replica) {
   home_.Post([self = shared_from_this(), replica = std::move(replica)]() mutable {
     if (self->stopped_) {
@@ -103,6 +109,9 @@ void FeedHome::PublishStatus() {
   status_.probes = counters.probes;
   status_.events = counters.events;
   status_.resyncs = counters.resyncs;
+  const Freshness::Counters& proofs = freshness_->counters();
+  status_.proofs = proofs.at_once + proofs.by_stream + proofs.by_list;
+  status_.proofs_failed = proofs.failed;
 }
 
 }  // namespace weir

@@ -45,6 +45,8 @@ class FeedHome final : public std::enable_shared_from_this<FeedHome>, private Fe
   // until done, then calls `released` on the home executor.
   void Stop(std::function<void()> released);
 
+  // Lists beside the live store some time within the next minute: not all feeds at once.
+  void ListAgain();
   void AddReader(std::shared_ptr<Replica> replica);
   std::shared_ptr<ProofSource> proofs() const { return freshness_; }
   FeedStatus Status() const ABSL_LOCKS_EXCLUDED(mutex_);

@@ -91,6 +91,8 @@ class Core : public std::enable_shared_from_this<Core> {
   template <typename Wanted>
   void End(Wanted wanted, std::string_view why) ABSL_LOCKS_EXCLUDED(mutex_);
   void Release(Entry entry);
+  // After an upstream upgrade the same revisions may have new bytes.
+  void ListAllAgain(std::string_view version) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // On the first worker, which reads what the registry itself wants to know.
   void OnCrds(const Cache& cache);
@@ -127,13 +129,16 @@ void Core::Start() {
   // The connection is made where it is used.
   Executor& first = *workers_.front().executor;
   const std::weak_ptr<Core> weak = weak_from_this();
-  discovery_ = std::make_shared<Discovery>(
-      first, workers_.front().make_list_watcher, Discovery::Options{},
-      [weak](const ResourceId& id) {
-        const std::shared_ptr<Core> core = weak.lock();
-        if (!core) return;
-        core->End([&](const ResourceId& each) { return each == id; }, "discovery has changed");
-      });
+  Discovery::Listener listener;
+  listener.type_changed = [weak](const ResourceId& id) {
+    const auto is_it = [&](const ResourceId& each) { return each == id; };
+    if (const auto core = weak.lock()) core->End(is_it, "discovery has changed");
+  };
+  listener.upgraded = [weak](std::string_view version) {
+    if (const auto core = weak.lock()) core->ListAllAgain(version);
+  };
+  discovery_ = std::make_shared<Discovery>(first, workers_.front().make_list_watcher,
+                                           Discovery::Options{}, std::move(listener));
   discovery_->Start();
   {
     const absl::MutexLock lock(&mutex_);
@@ -257,6 +262,13 @@ void Core::Release(Entry entry) {
   home->Stop([replicas = std::move(replicas)]() mutable {
     for (auto& [executor, replica] : replicas) executor->Post([last = std::move(replica)] {});
   });
+}
+
+void Core::ListAllAgain(std::string_view version) {
+  Log(LogLevel::kInfo, "Upstream has another version; all feeds list again",
+      {{"version", version}});
+  const absl::MutexLock lock(&mutex_);
+  for (auto& [id, entry] : entries_) entry.home->ListAgain();
 }
 
 void Core::OnCrds(const Cache& cache) {

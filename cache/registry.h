@@ -33,6 +33,9 @@ struct FeedStatus {
   size_t objects = 0;
   size_t object_bytes = 0;
   size_t log_bytes = 0;
+  // Reads told that the cache is not behind; and reads that nobody could tell, which were
+  // forwarded.
+  uint64_t proofs = 0, proofs_failed = 0;
   std::string reason;  // Why it is not synced, for a person; empty when it is.
   uint64_t lists = 0, watches = 0, probes = 0, events = 0,
            resyncs = 0;  // Sent to, and received from, upstream.

@@ -98,6 +98,15 @@ bool IsAggregated(std::string_view api_service) {
   return !status.ok() || aggregated;
 }
 
+std::string ParseGitVersion(std::string_view document) {
+  std::string version;
+  const Status status = WithRoot(document, [&](const element& root) {
+    version = Text(root, "gitVersion");
+    return OkStatus();
+  });
+  return status.ok() ? version : "";
+}
+
 StatusOr<std::vector<std::string>> ParseCoreVersions(std::string_view document) {
   std::vector<std::string> versions;
   WEIR_TRY(WithRoot(document, [&](const element& root) -> Status {

@@ -22,6 +22,8 @@ int64_t ObjectGeneration(std::string_view object);
 // Whether an APIService hands its group and version to another server: spec.service is set.
 bool IsAggregated(std::string_view api_service);
 
+// "gitVersion" of a version document (/version); empty where there is none.
+std::string ParseGitVersion(std::string_view document);
 // The versions in an APIVersions document (/api): {"v1"}.
 StatusOr<std::vector<std::string>> ParseCoreVersions(std::string_view document);
 // The "group/version" names in an APIGroupList document (/apis).

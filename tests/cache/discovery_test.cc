@@ -26,7 +26,8 @@ class DiscoveryTest : public ::testing::Test {
     server_.Serve(CronTabs(), true);
     discovery_ = std::make_shared<Discovery>(
         home_, [this] { return server_.Connect(home_); }, Discovery::Options{},
-        [this](const ResourceId& id) { changed_.push_back(id); });
+        Discovery::Listener{[this](const ResourceId& id) { changed_.push_back(id); },
+                            [this](std::string_view version) { upgrades_.emplace_back(version); }});
   }
   ~DiscoveryTest() override { discovery_->Stop(); }
 
@@ -51,6 +52,7 @@ class DiscoveryTest : public ::testing::Test {
   ManualExecutor home_, worker_;
   FakeApiServer server_;
   std::vector<ResourceId> changed_;
+  std::vector<std::string> upgrades_;
   std::shared_ptr<Discovery> discovery_;
 };
 
@@ -151,6 +153,15 @@ TEST_F(DiscoveryTest, TypeThatVanishedOrChangedIsReportedByTheRefresh) {
   server_.Serve(leases);
   Run(minutes(6));
   EXPECT_THAT(changed_, ::testing::UnorderedElementsAre(CronTabs().id, Leases().id));
+}
+
+TEST_F(DiscoveryTest, UpgradeOfUpstreamIsReportedOnce) {
+  discovery_->Start();
+  Run(minutes(6));
+  EXPECT_THAT(upgrades_, IsEmpty());
+  server_.SetVersion("v1.38.0");
+  Run(minutes(20));
+  EXPECT_THAT(upgrades_, ElementsAre("v1.38.0"));
 }
 
 TEST_F(DiscoveryTest, ForgottenGroupIsReadAgain) {

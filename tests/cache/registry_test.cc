@@ -165,6 +165,19 @@ TEST_F(RegistryTest, DeletedDefinitionEndsItsFeed) {
   EXPECT_FALSE(Open(CronTabs().id));
 }
 
+TEST_F(RegistryTest, UpgradeOfUpstreamMakesFeedsListAgainWithoutEndingWatches) {
+  Make();
+  const auto pods = Open(Pods().id);
+  NullSink sink;
+  const auto watcher = pods->Watch({}, sink);
+  watcher->OnWritable();
+  server_.SetVersion("v1.38.0");
+  Run(minutes(7));
+  EXPECT_EQ(server_.Count("/api/v1/pods?limit=10000"), 2u);
+  EXPECT_EQ(StatusOf(Pods().id)->resyncs, 1u);
+  EXPECT_FALSE(sink.ended);
+}
+
 TEST_F(RegistryTest, TypeThatUpstreamNoLongerHasEndsItsFeed) {
   Make();
   ASSERT_TRUE(Open(Leases().id));

@@ -386,6 +386,8 @@ void FakeApiServer::AnswerDiscovery(const ExchangeRef& exchange) {
   std::string body;
   if (path == "/api") {
     body = R"({"kind":"APIVersions","versions":["v1"]})";
+  } else if (path == "/version") {
+    body = fmt::format(R"({{"major":"1","minor":"37","gitVersion":"{}"}})", version_);
   } else if (path == "/apis") {
     for (const auto& [name, types] : by_version) {
       if (types.front().id.group.empty()) continue;

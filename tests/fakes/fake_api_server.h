@@ -97,7 +97,8 @@ class FakeApiServer {
   void SetDeaf(bool deaf) { deaf_ = deaf; }  // No stream brings anything.
   void SetHang(bool hang) { hang_ = hang; }  // No request is answered.
   void RepeatLastEvent(const ResourceId& id);
-  void SendRaw(const ResourceId& id, std::string bytes);  // On all its streams.
+  void SendRaw(const ResourceId& id, std::string bytes);                   // On all its streams.
+  void SetVersion(std::string version) { version_ = std::move(version); }  // What /version says.
   void SetWarning(std::string warning) { warning_ = std::move(warning); }
   void SetRevisionText(std::string text) {
     revision_text_ = std::move(text);
@@ -186,6 +187,7 @@ class FakeApiServer {
 
   int fail_next_ = 0, fail_status_ = 0, fail_retry_after_ = 0;
   bool deaf_ = false, hang_ = false;
+  std::string version_ = "v1.37.2";
   std::string warning_, revision_text_;
   Chaos chaos_;
 
