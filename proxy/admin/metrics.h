@@ -49,7 +49,7 @@ class DurationHistogram {
   uint64_t count(size_t bucket) const {
     return counts_[bucket].value();
   }  // Not cumulative; the last: over all.
-  double sum() const { return static_cast<double>(nanoseconds_.value()) * 1e-9; }
+  double sum() const { return static_cast<double>(nanoseconds_.value()) / 1e9; }
 
  private:
   std::array<Counter, kBounds.size() + 1> counts_;

@@ -1,0 +1,250 @@
+#include "proxy/admin/process_metrics.h"
+
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+
+#include "protocol/k8s/read_request.h"
+#include "proxy/config/version.h"
+
+namespace weir {
+namespace {
+
+constexpr std::array<std::string_view, static_cast<size_t>(VerbLabel::kCount)> kVerbs = {
+    "GET", "LIST", "WATCH", "POST", "PUT", "PATCH", "DELETE", "other"};
+constexpr std::array<std::string_view, static_cast<size_t>(SourceLabel::kCount)> kSources = {
+    "cache", "forward", "local"};
+constexpr std::array<std::string_view, static_cast<size_t>(ReviewLabel::kCount)> kReviews = {
+    "positive", "negative", "error", "overloaded"};
+
+constexpr MetricType kCounter = MetricType::kCounter;
+constexpr MetricType kGauge = MetricType::kGauge;
+
+template <typename Callback>
+void ForEachVerbAndSource(const Callback& callback) {
+  for (size_t verb = 0; verb < kVerbs.size(); ++verb) {
+    for (size_t source = 0; source < kSources.size(); ++source) {
+      callback(static_cast<VerbLabel>(verb), static_cast<SourceLabel>(source), kVerbs[verb],
+               kSources[source]);
+    }
+  }
+}
+
+void WriteRequests(const Metrics& m, MetricsWriter& w) {
+  w.Family("weir_request_total", kCounter, "Requests by verb, who answered, and HTTP status.");
+  ForEachVerbAndSource(
+      [&](VerbLabel v, SourceLabel s, std::string_view verb, std::string_view source) {
+        const ByCode& codes = m.requests[v][s];
+        for (size_t i = 0; i <= ByCode::kCodes.size(); ++i) {
+          const uint64_t count = codes.at(i).value();
+          if (count == 0) continue;
+          const std::string code =
+              i < ByCode::kCodes.size() ? fmt::format("{}", ByCode::kCodes[i]) : "other";
+          w.Sample({{"verb", verb}, {"source", source}, {"code", code}}, count);
+        }
+      });
+  w.Family("weir_request_duration_seconds", MetricType::kHistogram,
+           "Time to the end of the answer, without watches.");
+  ForEachVerbAndSource(
+      [&](VerbLabel v, SourceLabel s, std::string_view verb, std::string_view source) {
+        w.Histogram({{"verb", verb}, {"source", source}}, m.request_duration[v][s]);
+      });
+  w.Family("weir_forwarded_total", kCounter,
+           "Requests that were forwarded, by why the cache did not answer.");
+  for (size_t i = 0; i <= static_cast<size_t>(ForwardReason::kNotReady); ++i) {
+    w.Sample({{"reason", ToString(static_cast<ForwardReason>(i))}}, m.forwarded[i].value());
+  }
+  w.Family("weir_current_inflight_requests", kGauge,
+           "Requests being answered, without watches and upgrades.");
+  w.Sample({}, m.requests_in_flight.value());
+  w.Family("weir_current_inflight_forwards", kGauge, "Forwarded requests being answered.");
+  w.Sample({}, m.forwards_in_flight.value());
+}
+
+struct OneCounter {
+  std::string_view name, help;
+  const Counter& counter;
+};
+struct OneGauge {
+  std::string_view name, help;
+  const Gauge& gauge;
+};
+
+void WriteSingles(const Metrics& m, MetricsWriter& w) {
+  const std::array<OneGauge, 3> gauges = {{
+      {"weir_longrunning_watches", "Watches served from the cache at present.", m.open_watches},
+      {"weir_connections", "Client connections at present.", m.connections},
+      {"weir_upstream_connections", "Connections to API servers at present.",
+       m.upstream_connections},
+  }};
+  for (const OneGauge& g : gauges) {
+    w.Family(g.name, kGauge, g.help);
+    w.Sample({}, g.gauge.value());
+  }
+  const std::array<OneCounter, 11> counters = {{
+      {"weir_watch_events_total", "Events sent to clients' watches.", m.watch_events},
+      {"weir_watch_bytes_total", "Bytes of events sent to clients' watches.", m.watch_bytes},
+      {"weir_watch_expired_total", "Watches ended with 410 because the log had moved on.",
+       m.watches_expired},
+      {"weir_watch_reauth_terminations_total", "Watches ended because the client may no more.",
+       m.watches_reauth_terminated},
+      {"weir_list_bytes_total", "Bytes of lists sent from the cache.", m.list_bytes},
+      {"weir_connections_accepted_total", "Client connections accepted.", m.connections_accepted},
+      {"weir_connections_refused_total", "Client connections closed at --max-connections.",
+       m.connections_refused},
+      {"weir_tls_handshakes_total", "TLS handshakes completed with clients.", m.tls_handshakes},
+      {"weir_tls_handshake_errors_total", "TLS handshakes with clients that failed.",
+       m.tls_handshake_errors},
+      {"weir_bad_requests_total", "Requests refused before they had a meaning.", m.bad_requests},
+      {"weir_upstream_failures_total", "Requests to upstream without an answer.",
+       m.upstream_failures},
+  }};
+  for (const OneCounter& c : counters) {
+    w.Family(c.name, kCounter, c.help);
+    w.Sample({}, c.counter.value());
+  }
+}
+
+void WriteReviews(const Metrics& m, MetricsWriter& w) {
+  const auto by_result = [&w](const ByLabel<ReviewLabel, Counter>& counters) {
+    for (size_t i = 0; i < kReviews.size(); ++i) {
+      w.Sample({{"result", kReviews[i]}}, counters[static_cast<ReviewLabel>(i)].value());
+    }
+  };
+  w.Family("weir_token_reviews_total", kCounter, "TokenReviews by what they came to.");
+  by_result(m.token_reviews);
+  w.Family("weir_access_reviews_total", kCounter, "SubjectAccessReviews by what they came to.");
+  by_result(m.access_reviews);
+  w.Family("weir_authentication_token_cache_request_total", kCounter,
+           "Look-ups of remembered token verdicts.");
+  w.Sample({{"status", "hit"}}, m.token_cache_hits.value());
+  w.Sample({{"status", "miss"}}, m.token_cache_misses.value());
+  w.Family("weir_authorization_cache_request_total", kCounter,
+           "Look-ups of remembered access verdicts.");
+  w.Sample({{"status", "hit"}}, m.access_cache_hits.value());
+  w.Sample({{"status", "miss"}}, m.access_cache_misses.value());
+}
+
+void WriteUpstream(const Metrics& m, MetricsWriter& w) {
+  w.Family("weir_upstream_requests_total", kCounter, "Requests sent to API servers, by what for.");
+  w.Sample({{"kind", "list"}}, m.upstream_lists.value());
+  w.Sample({{"kind", "watch"}}, m.upstream_watches.value());
+  w.Sample({{"kind", "probe"}}, m.upstream_probes.value());
+  w.Sample({{"kind", "review"}}, m.upstream_reviews.value());
+  w.Sample({{"kind", "forward"}}, m.upstream_forwards.value());
+}
+
+std::string_view ToString(CacheState state) {
+  switch (state) {
+    case CacheState::kStarting:
+      return "starting";
+    case CacheState::kSynced:
+      return "synced";
+    case CacheState::kBroken:
+      return "broken";
+    case CacheState::kRefused:
+      return "refused";
+  }
+  return "unknown";
+}
+
+double SecondsOf(const timeval& time) {
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6;
+}
+
+uint64_t OpenFiles() {
+  std::error_code error;
+  uint64_t count = 0;
+  for (std::filesystem::directory_iterator it("/proc/self/fd", error), end; !error && it != end;
+       it.increment(error)) {
+    ++count;
+  }
+  return count;
+}
+
+// The process's start, near enough: when its globals were made.
+const double kStartedAt =
+    std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+
+}  // namespace
+
+void WriteCounters(const Metrics& metrics, MetricsWriter& writer) {
+  WriteRequests(metrics, writer);
+  WriteSingles(metrics, writer);
+  WriteReviews(metrics, writer);
+  WriteUpstream(metrics, writer);
+}
+
+void WriteFeeds(std::span<const FeedStatus> feeds, MetricsWriter& writer) {
+  const auto family = [&](std::string_view name, MetricType type, std::string_view help,
+                          auto value) {
+    writer.Family(name, type, help);
+    for (const FeedStatus& f : feeds) {
+      writer.Sample({{"group", f.id.group}, {"version", f.id.version}, {"resource", f.id.resource}},
+                    value(f));
+    }
+  };
+  const auto number = [](auto member) {
+    return [member](const FeedStatus& f) { return static_cast<uint64_t>(f.*member); };
+  };
+  family("weir_cache_objects", kGauge, "Objects in the cache.", number(&FeedStatus::objects));
+  family("weir_cache_object_bytes", kGauge, "Bytes of the objects in the cache.",
+         number(&FeedStatus::object_bytes));
+  family("weir_cache_log_bytes", kGauge, "Bytes that only the history holds.",
+         number(&FeedStatus::log_bytes));
+  family("weir_watch_cache_resource_version", kGauge, "The cache's revision.",
+         [](const FeedStatus& f) { return f.revision.value; });
+  family("weir_watch_cache_events_received_total", kCounter, "Events received from upstream.",
+         number(&FeedStatus::events));
+  family("weir_feed_lists_total", kCounter, "LISTs of the feed sent to upstream.",
+         number(&FeedStatus::lists));
+  family("weir_feed_watches_total", kCounter, "WATCHes of the feed sent to upstream.",
+         number(&FeedStatus::watches));
+  family("weir_feed_probes_total", kCounter, "Probes of freshness sent to upstream.",
+         number(&FeedStatus::probes));
+  family("weir_feed_resyncs_total", kCounter, "Times that the cache was made anew from a LIST.",
+         number(&FeedStatus::resyncs));
+  writer.Family("weir_feed_state", kGauge, "1 for the state that the feed is in.");
+  for (const FeedStatus& f : feeds) {
+    writer.Sample({{"group", f.id.group},
+                   {"version", f.id.version},
+                   {"resource", f.id.resource},
+                   {"state", ToString(f.state)}},
+                  uint64_t{1});
+  }
+}
+
+void WriteProcess(MetricsWriter& writer) {
+  writer.Family("weir_build_info", kGauge, "The version that runs.");
+  writer.Sample({{"version", Version()}}, uint64_t{1});
+
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  writer.Family("process_cpu_seconds_total", kCounter, "CPU time, user and system.");
+  writer.Sample({}, SecondsOf(usage.ru_utime) + SecondsOf(usage.ru_stime));
+
+  uint64_t virtual_pages = 0;
+  uint64_t resident_pages = 0;
+  std::ifstream("/proc/self/statm") >> virtual_pages >> resident_pages;
+  const auto page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  writer.Family("process_resident_memory_bytes", kGauge, "Resident memory.");
+  writer.Sample({}, resident_pages * page);
+  writer.Family("process_virtual_memory_bytes", kGauge, "Virtual memory.");
+  writer.Sample({}, virtual_pages * page);
+
+  rlimit files{};
+  getrlimit(RLIMIT_NOFILE, &files);
+  writer.Family("process_open_fds", kGauge, "Open file descriptors.");
+  writer.Sample({}, OpenFiles());
+  writer.Family("process_max_fds", kGauge, "The limit of open file descriptors.");
+  writer.Sample({}, uint64_t{files.rlim_cur});
+  writer.Family("process_start_time_seconds", kGauge, "When the process started, since the epoch.");
+  writer.Sample({}, kStartedAt);
+}
+
+}  // namespace weir
