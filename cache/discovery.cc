@@ -214,6 +214,7 @@ void Discovery::OnCoreVersions(StatusOr<std::string> body) {
     Log(LogLevel::kWarning, "Discovery failed",
         {{"path", "/api"}, {"why", Message(versions.status())}});
     Upstream().SwitchEndpoint();
+    groups_asked_ = AskedForRetry();
     return AnswerWaiting();
   }
   core_versions_ = std::move(*versions);
@@ -228,6 +229,7 @@ void Discovery::OnGroups(StatusOr<std::string> body) {
     Log(LogLevel::kWarning, "Discovery failed",
         {{"path", "/apis"}, {"why", Message(names.status())}});
     Upstream().SwitchEndpoint();
+    groups_asked_ = AskedForRetry();
     return AnswerWaiting();
   }
   groups_read_ = true;
@@ -279,6 +281,7 @@ void Discovery::OnDocument(const std::string& group_version, StatusOr<std::strin
     Log(LogLevel::kWarning, "Discovery failed",
         {{"path", group_version}, {"why", Message(types.status())}});
     Upstream().SwitchEndpoint();
+    document.asked = AskedForRetry();
   }
   AnswerWaiting();
 }

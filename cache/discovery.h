@@ -39,6 +39,7 @@ class Discovery final : public std::enable_shared_from_this<Discovery> {
  public:
   struct Options {
     Duration ask_again = std::chrono::seconds(5);  // For a name that upstream did not know.
+    Duration retry = std::chrono::seconds(1);      // After a failure.
     Duration refresh = std::chrono::minutes(5);
     Duration patience = std::chrono::seconds(3);  // Then Find() answers "not known".
     size_t max_waiting = 10000;                   // More are answered at once.
@@ -112,6 +113,8 @@ class Discovery final : public std::enable_shared_from_this<Discovery> {
   void FetchDocument(Document& document);
   void OnDocument(const std::string& group_version, StatusOr<std::string> body);
   void Replace(Document& document, std::vector<ResourceType> types);
+  // When it would have been asked to be asked again `retry` from now.
+  TimePoint AskedForRetry() const { return home_.Now() - options_.ask_again + options_.retry; }
   void Refresh();
   void OnVersion(StatusOr<std::string> body);
   void ArmTimer();

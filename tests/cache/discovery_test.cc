@@ -135,7 +135,7 @@ TEST_F(DiscoveryTest, FailureIsAnsweredWithNothingAndNotRemembered) {
   Run();
   EXPECT_TRUE(first->given);
   EXPECT_FALSE(first->type);
-  Run(seconds(6));
+  Run(seconds(1));
   const auto second = Find(Pods().id);
   Run();
   EXPECT_TRUE(second->type);
