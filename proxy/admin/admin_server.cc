@@ -25,7 +25,7 @@ using tcp = net::ip::tcp;
 constexpr auto kAwait = net::as_tuple(net::use_awaitable_t<IoExecutor>());
 
 constexpr size_t kMaxConnections = 64;
-constexpr size_t kMaxHeadBytes = 8 * 1024;
+constexpr size_t kMaxHeadBytes = 8192;
 constexpr auto kRequestTime = std::chrono::seconds(10);
 
 using Socket = net::basic_stream_socket<tcp, IoExecutor>;
@@ -84,10 +84,11 @@ Async<void> AdminServer::Impl::Accept() {
     }
     if (connections >= kMaxConnections) continue;  // Closes it.
     ++connections;
-    net::co_spawn(io.get_executor(), Serve(std::move(socket)), [this](std::exception_ptr failure) {
-      --connections;
-      if (failure != nullptr) Log(LogLevel::kError, "Admin request failed");
-    });
+    net::co_spawn(io.get_executor(), Serve(std::move(socket)),
+                  [this](const std::exception_ptr& failure) {
+                    --connections;
+                    if (failure != nullptr) Log(LogLevel::kError, "Admin request failed");
+                  });
   }
 }
 

@@ -49,7 +49,7 @@ class AuthorizerImpl final : public Authorizer {
   };
 
   std::optional<Remembered> Find(const std::string& key, TimePoint now);
-  void AskUpstream(std::string key, std::shared_ptr<Pending> pending, Executor& caller,
+  void AskUpstream(std::string key, const std::shared_ptr<Pending>& pending, Executor& caller,
                    ReviewClient& reviews);
   ReviewOutcome Judge(const std::string& key, const std::string& user, bool remember,
                       const StatusOr<ReviewAnswer>& answer, TimePoint now);
@@ -89,7 +89,7 @@ void AuthorizerImpl::Authorize(IdentityRef identity, Attributes attributes, Exec
     return pending->Finish(kind, std::move(known->reason));
   }
   ProcessMetrics().access_cache_misses.Add();
-  AskUpstream(std::move(key), std::move(pending), caller, reviews);
+  AskUpstream(std::move(key), pending, caller, reviews);
 }
 
 std::optional<Remembered> AuthorizerImpl::Find(const std::string& key, TimePoint now) {
@@ -98,7 +98,7 @@ std::optional<Remembered> AuthorizerImpl::Find(const std::string& key, TimePoint
   return found == nullptr ? std::nullopt : std::optional<Remembered>(*found);
 }
 
-void AuthorizerImpl::AskUpstream(std::string key, std::shared_ptr<Pending> pending,
+void AuthorizerImpl::AskUpstream(std::string key, const std::shared_ptr<Pending>& pending,
                                  Executor& caller, ReviewClient& reviews) {
   const bool remember = AttributeBytes(pending->attributes) < kMaxAttributeBytes;
   ReviewFlights::Question question;

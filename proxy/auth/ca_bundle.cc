@@ -156,7 +156,8 @@ CertificateVerdict CaBundle::Verify(const PresentedCertificates& certificates) c
   for (const std::string& der : certificates.others) {
     Owned<X509> other = ParseDer(der);
     if (other == nullptr) return Invalid("an intermediate does not parse", generation_);
-    if (sk_X509_push(intermediates.get(), other.get()) > 0) other.release();
+    X509* const raw = other.release();
+    if (sk_X509_push(intermediates.get(), raw) <= 0) X509_free(raw);
   }
   std::string reason;
   const Owned<STACK_OF(X509)> path = store_->Path(leaf.get(), intermediates.get(), reason);

@@ -73,10 +73,10 @@ struct ReviewFlights::State : std::enable_shared_from_this<ReviewFlights::State>
   std::vector<std::shared_ptr<Waiter>> End(const FlightRef& flight, Effects& effects)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void Reap(TimePoint now, Effects& effects) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-  void Carry(Effects effects, const Flight* own);
+  void Carry(const Effects& effects, const Flight* own);
 
   void Send(const FlightRef& flight, size_t attempt);
-  void OnAnswer(const FlightRef& flight, size_t attempt, StatusOr<ReviewAnswer> answer);
+  void OnAnswer(const FlightRef& flight, size_t attempt, const StatusOr<ReviewAnswer>& answer);
   void OnTimeout(const FlightRef& flight, const std::shared_ptr<Waiter>& waiter);
   static void Deliver(const std::vector<std::shared_ptr<Waiter>>& waiters,
                       const ReviewOutcome& outcome);
@@ -112,7 +112,7 @@ bool ReviewFlights::State::Ask(Question question, Executor& caller, ReviewClient
     });
   }
   // Only now: the client might answer inside the call.
-  Carry(std::move(effects), flight.get());
+  Carry(effects, flight.get());
   return flight != nullptr;
 }
 
@@ -176,7 +176,7 @@ void ReviewFlights::State::Reap(TimePoint now, Effects& effects) {
 }
 
 // `own`: the flight that the calling thread leads, so that its client may be called here.
-void ReviewFlights::State::Carry(Effects effects, const Flight* own) {
+void ReviewFlights::State::Carry(const Effects& effects, const Flight* own) {
   for (const auto& [flight, waiters] : effects.given_up) Deliver(waiters, ReviewOutcome{});
   for (const FlightRef& flight : effects.start) {
     if (flight.get() == own) {
@@ -194,15 +194,15 @@ void ReviewFlights::State::Send(const FlightRef& flight, size_t attempt) {
     const MutexLock lock(mutex);
     if (flight->over) return;
   }
-  flight->reviews->Post(flight->path, flight->body,
-                        [weak = weak_from_this(), flight, attempt](StatusOr<ReviewAnswer> answer) {
-                          if (const auto self = weak.lock())
-                            self->OnAnswer(flight, attempt, std::move(answer));
-                        });
+  flight->reviews->Post(
+      flight->path, flight->body,
+      [weak = weak_from_this(), flight, attempt](const StatusOr<ReviewAnswer>& answer) {
+        if (const auto self = weak.lock()) self->OnAnswer(flight, attempt, answer);
+      });
 }
 
 void ReviewFlights::State::OnAnswer(const FlightRef& flight, size_t attempt,
-                                    StatusOr<ReviewAnswer> answer) {
+                                    const StatusOr<ReviewAnswer>& answer) {
   if (attempt < kRetryDelays.size() && MayRetry(answer)) {
     flight->executor->After(kRetryDelays[attempt], [weak = weak_from_this(), flight, attempt] {
       if (const auto self = weak.lock()) self->Send(flight, attempt + 1);
@@ -221,7 +221,7 @@ void ReviewFlights::State::OnAnswer(const FlightRef& flight, size_t attempt,
     if (!flight->over) waiters = End(flight, effects);
   }
   Deliver(waiters, outcome);
-  Carry(std::move(effects), nullptr);
+  Carry(effects, nullptr);
 }
 
 void ReviewFlights::State::OnTimeout(const FlightRef& flight,
@@ -234,7 +234,7 @@ void ReviewFlights::State::OnTimeout(const FlightRef& flight,
   }
   waiter->Finish(ReviewOutcome{});
   Deliver(waiters, ReviewOutcome{});
-  Carry(std::move(effects), nullptr);
+  Carry(effects, nullptr);
 }
 
 void ReviewFlights::State::Deliver(const std::vector<std::shared_ptr<Waiter>>& waiters,

@@ -6,14 +6,14 @@ namespace weir {
 namespace {
 
 // Costs about as much memory as its texts; an identity beyond this is asked for each time.
-constexpr size_t kMaxIdentityBytes = 64 * 1024;
+constexpr size_t kMaxIdentityBytes = 65536;
 
 size_t SizeOf(const Identity& identity) {
   size_t size = identity.name.size() + identity.uid.size();
-  for (const std::string& group : identity.groups) size += group.size() + sizeof group;
+  for (const std::string& group : identity.groups) size += group.size() + sizeof(std::string);
   for (const auto& [key, values] : identity.extra) {
     size += key.size() + 64;
-    for (const std::string& value : values) size += value.size() + sizeof value;
+    for (const std::string& value : values) size += value.size() + sizeof(std::string);
   }
   return size;
 }

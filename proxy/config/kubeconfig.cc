@@ -36,7 +36,7 @@ StatusOr<YAML::Node> Named(const YAML::Node& root, const char* section, const ch
   if (list.IsDefined() && list.IsSequence()) {
     for (const YAML::Node& item : list) {
       if (!item.IsMap() || Field(item, "name") != name) continue;
-      const YAML::Node value = item[key];
+      YAML::Node value = item[key];
       if (value.IsDefined() && value.IsMap()) return value;
       return InvalidArgument(fmt::format("{} \"{}\": {} is missing", section, name, key));
     }
