@@ -31,7 +31,7 @@ struct Findings {
 // How often what has happened over all runs, to know that a run exercises what it should.
 struct Tally {
   uint64_t events = 0, bookmarks = 0, expired = 0, reads = 0, most_recent = 0, exact = 0,
-           forwarded = 0, resumed = 0, clean_ends = 0;
+           forwarded = 0, resumed = 0, elsewhere = 0, clean_ends = 0;
 };
 
 class Client final : private WatchSink {
@@ -142,6 +142,7 @@ class Client final : private WatchSink {
   void Begin(bool calm) {
     // What was read in another era may be of another history.
     if (has_view_ && view_era_ != truth_.era) has_view_ = false;
+    if (!calm && Chance(0.05)) ListElsewhere();
     if (!has_view_ || Chance(calm ? 0.0 : 0.2)) return Read();
     ++tally_.resumed;
     Watch({.filter = wanted_.ToFilter(),
@@ -177,6 +178,19 @@ class Client final : private WatchSink {
     });
   }
 
+  // Upstream itself, or another Weir, answers: with a revision that this cache may never have had.
+  void ListElsewhere() {
+    if (truth_.era % 2 == 1) return;
+    ++tally_.elsewhere;
+    view_.clear();
+    for (const auto& [key, stored] : server_.state(truth_.type.id)) {
+      if (wanted_.Matches(stored)) view_[key] = {stored.uid, stored.revision.value};
+    }
+    view_era_ = truth_.era;
+    last_ = server_.revision().value;
+    has_view_ = true;
+  }
+
   // The newest write of the type that was acknowledged.
   uint64_t LastChange() const {
     const History& history = server_.history(truth_.type.id);
@@ -188,6 +202,7 @@ class Client final : private WatchSink {
     if (outcome != ReadOutcome::kServe) {
       ++tally_.forwarded;
       state_ = Stage::kIdle;
+      if (Chance(0.3)) ListElsewhere();
       return;
     }
     ++tally_.reads;
