@@ -1,0 +1,21 @@
+// Opens TCP connections.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "protocol/base/status.h"
+#include "proxy/net/worker.h"
+
+namespace weir {
+
+// A connected, non-blocking socket with TCP_NODELAY and keepalive; the caller owns it. Tries the
+// addresses of `host` (a name or an IP address) in order until `deadline`. Unavailable names host,
+// port and cause.
+Async<StatusOr<int>> Dial(Worker& worker, std::string host, uint16_t port, TimePoint deadline);
+
+// Settings that every connection of ours has: no delay, keepalive 30 s, and at most 128 KiB unsent
+// in the kernel.
+void TuneSocket(int socket);
+
+}  // namespace weir

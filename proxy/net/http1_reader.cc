@@ -1,0 +1,134 @@
+#include "proxy/net/http1_reader.h"
+
+#include <algorithm>
+
+#include "protocol/http/head.h"
+
+namespace weir {
+
+namespace {
+constexpr size_t kReadBytes = 16 * 1024;
+}
+
+void Http1Reader::Consume(size_t bytes) {
+  start_ += bytes;
+  if (start_ < buffer_.size()) return;
+  std::string().swap(buffer_);
+  start_ = 0;
+}
+
+Async<Status> Http1Reader::Fill(bool& end) {
+  end = false;
+  for (;;) {
+    if (start_ > 0) {
+      buffer_.erase(0, start_);
+      start_ = 0;
+    }
+    // An idle connection waits without a buffer; one in use reads straight into it.
+    const size_t before = buffer_.size();
+    buffer_.resize(before + kReadBytes);
+    const StatusOr<size_t> got = stream_.ReadNow(buffer_.data() + before, kReadBytes, end);
+    buffer_.resize(before + (got.ok() ? *got : 0));
+    if (buffer_.empty()) std::string().swap(buffer_);
+    if (!got.ok()) co_return got.status();
+    if (*got > 0 || end) co_return OkStatus();
+    co_await stream_.WaitReadable();
+  }
+}
+
+Async<StatusOr<std::string_view>> Http1Reader::ReadHead(size_t max_bytes, Duration head_timeout) {
+  Consume(std::exchange(handed_out_, 0));
+  size_t searched = 0;
+  bool timed = false;
+  for (;;) {
+    const std::string_view unread = std::string_view(buffer_).substr(start_);
+    if (const auto length = http::FindHeadEnd(unread, searched); length.has_value()) {
+      if (*length > max_bytes) co_return ResourceExhausted("head too long");
+      handed_out_ = *length;
+      co_return unread.substr(0, *length);
+    }
+    if (unread.size() > max_bytes) co_return ResourceExhausted("head too long");
+    searched = unread.size();
+    if (!unread.empty() && !timed) {
+      stream_.SetDeadline(stream_.worker().Now() + head_timeout);
+      timed = true;
+    }
+    bool end = false;
+    WEIR_CO_TRY(co_await Fill(end));
+    if (end) {
+      if (searched == 0) co_return std::string_view();
+      co_return Unavailable("connection closed inside a head");
+    }
+  }
+}
+
+void Http1Reader::BeginBody(http::BodyFraming framing) {
+  framing_ = framing;
+  remaining_ = framing.length;
+  decoder_ = http::ChunkDecoder();
+  using Kind = http::BodyFraming::Kind;
+  body_done_ = framing.kind == Kind::kNone || (framing.kind == Kind::kLength && remaining_ == 0);
+}
+
+Async<StatusOr<std::string_view>> Http1Reader::ReadBody() {
+  Consume(std::exchange(handed_out_, 0));
+  if (body_done_) co_return std::string_view();
+  if (framing_.kind == http::BodyFraming::Kind::kChunked) co_return co_await ReadChunked();
+
+  if (buffered() == 0) {
+    bool end = false;
+    WEIR_CO_TRY(co_await Fill(end));
+    if (end && framing_.kind == http::BodyFraming::Kind::kUntilClose) {
+      body_done_ = true;
+      co_return std::string_view();
+    }
+    if (end) co_return Unavailable("connection closed inside a body");
+  }
+  std::string_view piece = std::string_view(buffer_).substr(start_);
+  if (framing_.kind == http::BodyFraming::Kind::kLength) {
+    piece = piece.substr(0, std::min<uint64_t>(piece.size(), remaining_));
+    remaining_ -= piece.size();
+    body_done_ = remaining_ == 0;
+  }
+  handed_out_ = piece.size();
+  co_return piece;
+}
+
+Async<StatusOr<std::string_view>> Http1Reader::ReadChunked() {
+  for (;;) {
+    const std::string_view unread = std::string_view(buffer_).substr(start_);
+    const StatusOr<http::ChunkDecoder::Piece> piece = decoder_.Next(unread);
+    if (!piece.ok()) co_return piece.status();
+    if (!piece->data.empty()) {
+      // The view stays valid until these bytes are consumed at the next call.
+      handed_out_ = piece->consumed;
+      co_return piece->data;
+    }
+    Consume(piece->consumed);
+    if (decoder_.done()) {
+      body_done_ = true;
+      co_return std::string_view();
+    }
+    if (piece->consumed > 0 && buffered() > 0) continue;
+    bool end = false;
+    WEIR_CO_TRY(co_await Fill(end));
+    if (end) co_return Unavailable("connection closed inside a chunked body");
+  }
+}
+
+bool Http1Reader::Poll(size_t max_buffered) {
+  while (buffered() < max_buffered) {
+    const size_t before = buffer_.size();
+    const size_t room = std::min(kReadBytes, max_buffered - buffered());
+    buffer_.resize(before + room);
+    bool end = false;
+    const StatusOr<size_t> got = stream_.ReadNow(buffer_.data() + before, room, end);
+    buffer_.resize(before + (got.ok() ? *got : 0));
+    if (buffer_.empty()) std::string().swap(buffer_);
+    if (!got.ok() || end) return false;
+    if (*got == 0) return true;
+  }
+  return true;
+}
+
+}  // namespace weir

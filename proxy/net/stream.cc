@@ -1,0 +1,412 @@
+#include "proxy/net/stream.h"
+
+#include <fmt/format.h>
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/basic_stream_socket.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <cerrno>
+#include <cstring>
+
+namespace weir {
+
+namespace {
+
+constexpr size_t kRecordBytes = 16384;
+
+using Socket = net::basic_stream_socket<net::ip::tcp, IoExecutor>;
+inline constexpr auto kAwait = net::as_tuple(net::use_awaitable_t<IoExecutor>());
+
+std::string TlsErrorText() {
+  const unsigned long code = ERR_peek_last_error();
+  ERR_clear_error();
+  if (code == 0) return "connection closed in a TLS handshake or record";
+  const char* reason = ERR_reason_error_string(code);
+  return reason != nullptr ? reason : "TLS error";
+}
+
+net::ip::tcp ProtocolOf(int socket) {
+  sockaddr_storage address{};
+  socklen_t length = sizeof(address);
+  getsockname(socket, reinterpret_cast<sockaddr*>(&address), &length);
+  return address.ss_family == AF_INET6 ? net::ip::tcp::v6() : net::ip::tcp::v4();
+}
+
+}  // namespace
+
+struct Stream::State : std::enable_shared_from_this<Stream::State> {
+  State(Worker& w, int fd, SSL* s) : worker(w), socket(w.io(), ProtocolOf(fd), fd), ssl(s) {}
+  ~State() {
+    worker.Cancel(deadline_timer);
+    if (ssl != nullptr) SSL_free(ssl);
+  }
+
+  // OpenSSL's side of the wire.
+  int Receive(char* data, int size);
+  int Append(const char* data, int size);
+  static BIO_METHOD* Method();
+  void AttachBio();
+  // Keeps received bytes that OpenSSL has not asked for yet.
+  void KeepInput();
+  // What was received already wakes no waiter on the socket.
+  bool HasInput() const { return !input.empty() || (ssl != nullptr && SSL_pending(ssl) > 0); }
+
+  bool Seal(const char* data, size_t size);
+  bool SealPieces(std::span<const std::string_view> pieces);
+  void SendScratch();
+  void SendTail();
+  void Fail(Status status);
+  void WaitWritable();
+
+  Worker& worker;
+  Socket socket;
+  SSL* ssl;
+  Status failure;
+  bool is_closed = false;
+  bool received_end = false;
+  std::string tail;  // Sealed, unsent.
+  size_t tail_start = 0;
+  // Received, not yet consumed: a view into the worker's scratch during a visit, own bytes between
+  // visits.
+  std::string_view input;
+  std::string input_kept;
+  absl::AnyInvocable<void()> on_drained;
+  bool waiting_writable = false;
+  Executor::TimerId deadline_timer = 0;
+};
+
+int Stream::State::Receive(char* data, int size) {
+  if (input.empty()) {
+    auto& scratch = worker.scratch().in;
+    const ssize_t got =
+        ::recv(socket.native_handle(), scratch.data(), scratch.size(), MSG_DONTWAIT);
+    if (got < 0) return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? -1 : -2;
+    if (got == 0) {
+      received_end = true;
+      return 0;
+    }
+    input = std::string_view(scratch.data(), static_cast<size_t>(got));
+  }
+  const size_t take = std::min(static_cast<size_t>(size), input.size());
+  std::memcpy(data, input.data(), take);
+  input.remove_prefix(take);
+  return static_cast<int>(take);
+}
+
+int Stream::State::Append(const char* data, int size) {
+  worker.scratch().out.append(data, static_cast<size_t>(size));
+  return size;
+}
+
+BIO_METHOD* Stream::State::Method() {
+  static BIO_METHOD* const method = [] {
+    BIO_METHOD* m = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "weir stream");
+    BIO_meth_set_create(m, [](BIO* bio) {
+      BIO_set_init(bio, 1);
+      return 1;
+    });
+    BIO_meth_set_read(m, [](BIO* bio, char* data, int size) {
+      BIO_clear_retry_flags(bio);
+      const int got = static_cast<State*>(BIO_get_data(bio))->Receive(data, size);
+      if (got == -1) BIO_set_retry_read(bio);
+      return got < 0 ? -1 : got;
+    });
+    BIO_meth_set_write(m, [](BIO* bio, const char* data, int size) {
+      return static_cast<State*>(BIO_get_data(bio))->Append(data, size);
+    });
+    BIO_meth_set_ctrl(m, [](BIO* bio, int command, long, void*) -> long {
+      if (command == BIO_CTRL_FLUSH) return 1;
+      if (command == BIO_CTRL_EOF)
+        return static_cast<State*>(BIO_get_data(bio))->received_end ? 1 : 0;
+      return 0;
+    });
+    return m;
+  }();
+  return method;
+}
+
+void Stream::State::AttachBio() {
+  BIO* bio = BIO_new(Method());
+  BIO_set_data(bio, this);
+  SSL_set_bio(ssl, bio, bio);
+}
+
+void Stream::State::KeepInput() {
+  if (input.empty()) {
+    if (!input_kept.empty()) std::string().swap(input_kept);
+    return;
+  }
+  if (input.data() >= input_kept.data() && input.data() < input_kept.data() + input_kept.size())
+    return;
+  input_kept.assign(input);
+  input = input_kept;
+}
+
+bool Stream::State::Seal(const char* data, size_t size) {
+  if (ssl == nullptr) {
+    worker.scratch().out.append(data, size);
+    return true;
+  }
+  ERR_clear_error();
+  if (SSL_write(ssl, data, static_cast<int>(size)) != static_cast<int>(size)) {
+    Fail(Unavailable(TlsErrorText()));
+    return false;
+  }
+  ++worker.counters().records;
+  return true;
+}
+
+bool Stream::State::SealPieces(std::span<const std::string_view> pieces) {
+  char* const gather = worker.scratch().gather.data();
+  size_t filled = 0;
+  for (std::string_view piece : pieces) {
+    while (!piece.empty()) {
+      if (filled == 0 && piece.size() >= kRecordBytes) {  // Whole records need no gathering.
+        if (!Seal(piece.data(), kRecordBytes)) return false;
+        piece.remove_prefix(kRecordBytes);
+        continue;
+      }
+      const size_t take = std::min(piece.size(), kRecordBytes - filled);
+      std::memcpy(gather + filled, piece.data(), take);
+      worker.counters().bytes_copied += take;
+      filled += take;
+      piece.remove_prefix(take);
+      if (filled == kRecordBytes) {
+        if (!Seal(gather, filled)) return false;
+        filled = 0;
+      }
+    }
+  }
+  return filled == 0 || Seal(gather, filled);
+}
+
+void Stream::State::SendScratch() {
+  std::string& out = worker.scratch().out;
+  if (out.empty()) return;
+  size_t sent = 0;
+  while (tail.empty() && sent < out.size()) {
+    const ssize_t n = ::send(socket.native_handle(), out.data() + sent, out.size() - sent,
+                             MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n < 0) {
+      if (errno == EINTR) continue;
+      if (errno != EAGAIN && errno != EWOULDBLOCK) {
+        Fail(Unavailable(fmt::format("send: {}", std::strerror(errno))));
+        out.clear();
+        return;
+      }
+      break;
+    }
+    ++worker.counters().sends;
+    worker.counters().bytes_sent += static_cast<uint64_t>(n);
+    sent += static_cast<size_t>(n);
+  }
+  if (sent < out.size()) tail.append(out, sent);
+  out.clear();
+}
+
+void Stream::State::SendTail() {
+  while (tail_start < tail.size()) {
+    const ssize_t n = ::send(socket.native_handle(), tail.data() + tail_start,
+                             tail.size() - tail_start, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n < 0) {
+      if (errno == EINTR) continue;
+      if (errno != EAGAIN && errno != EWOULDBLOCK) {
+        Fail(Unavailable(fmt::format("send: {}", std::strerror(errno))));
+      }
+      return;
+    }
+    ++worker.counters().sends;
+    worker.counters().bytes_sent += static_cast<uint64_t>(n);
+    tail_start += static_cast<size_t>(n);
+  }
+  std::string().swap(tail);  // A drained connection holds no buffer.
+  tail_start = 0;
+}
+
+void Stream::State::Fail(Status status) {
+  if (failure.ok()) failure = std::move(status);
+}
+
+void Stream::State::WaitWritable() {
+  if (waiting_writable) return;
+  waiting_writable = true;
+  socket.async_wait(Socket::wait_write,
+                    [self = shared_from_this()](boost::system::error_code error) {
+                      self->waiting_writable = false;
+                      if (error) self->Fail(Cancelled("connection closed"));
+                      if (self->failure.ok()) self->SendTail();
+                      if (self->failure.ok() && !self->tail.empty()) return self->WaitWritable();
+                      if (self->on_drained) std::exchange(self->on_drained, nullptr)();
+                    });
+}
+
+Stream::Stream(Worker& worker, int socket, SSL* ssl)
+    : state_(std::make_shared<State>(worker, socket, ssl)) {
+  if (ssl != nullptr) state_->AttachBio();
+}
+
+Stream::~Stream() { Close(); }
+
+Async<Status> Stream::Handshake(bool server) {
+  State& s = *state_;
+  for (;;) {
+    ERR_clear_error();
+    const int result = server ? SSL_accept(s.ssl) : SSL_connect(s.ssl);
+    const int error = result == 1 ? SSL_ERROR_NONE : SSL_get_error(s.ssl, result);
+    s.SendScratch();  // Alerts too.
+    s.KeepInput();
+    if (!s.failure.ok()) co_return s.failure;
+    if (result == 1) co_return OkStatus();
+    if (error != SSL_ERROR_WANT_READ) {
+      s.Fail(Unavailable(TlsErrorText()));
+      co_return s.failure;
+    }
+    if (!s.tail.empty()) WEIR_CO_TRY(co_await Flush());
+    co_await WaitReadable();
+    if (!s.failure.ok()) co_return s.failure;
+  }
+}
+
+StatusOr<size_t> Stream::ReadNow(char* data, size_t size, bool& end) {
+  State& s = *state_;
+  end = false;
+  if (!s.failure.ok()) return s.failure;
+  if (s.ssl == nullptr) {
+    const int got = s.Receive(data, static_cast<int>(std::min(size, size_t{1} << 30)));
+    s.KeepInput();
+    if (got == -2) s.Fail(Unavailable("connection reset by the peer"));
+    if (!s.failure.ok()) return s.failure;
+    end = got == 0;
+    return got > 0 ? static_cast<size_t>(got) : 0;
+  }
+  ERR_clear_error();
+  size_t total = 0;
+  int result = 1;
+  while (total < size) {
+    result =
+        SSL_read(s.ssl, data + total, static_cast<int>(std::min(size - total, size_t{1} << 30)));
+    if (result <= 0) break;
+    total += static_cast<size_t>(result);
+  }
+  const int error = result > 0 ? SSL_ERROR_NONE : SSL_get_error(s.ssl, result);
+  s.KeepInput();
+  s.SendScratch();  // An answer to a KeyUpdate.
+  if (total > 0) return total;
+  if (error == SSL_ERROR_WANT_READ) return size_t{0};
+  if (error == SSL_ERROR_ZERO_RETURN) {
+    end = true;
+    return size_t{0};
+  }
+  // A peer that closes without close_notify is an error here: HTTP decides whether it is harmless.
+  ERR_clear_error();
+  s.Fail(Unavailable("connection closed by the peer"));
+  return s.failure;
+}
+
+Async<StatusOr<size_t>> Stream::Read(char* data, size_t size) {
+  for (;;) {
+    bool end = false;
+    const StatusOr<size_t> got = ReadNow(data, size, end);
+    if (!got.ok() || *got > 0 || end) co_return got;
+    co_await WaitReadable();
+  }
+}
+
+Async<void> Stream::WaitReadable() {
+  State& s = *state_;
+  if (!s.failure.ok()) co_return;
+  if (s.HasInput()) co_return;
+  const std::shared_ptr<State> keep = state_;
+  const auto [error] = co_await keep->socket.async_wait(Socket::wait_read, kAwait);
+  if (error) keep->Fail(Cancelled("connection closed"));
+}
+
+bool Stream::Write(std::span<const std::string_view> pieces) {
+  State& s = *state_;
+  if (!s.failure.ok()) return false;
+  if (s.SealPieces(pieces)) s.SendScratch();
+  s.worker.scratch().out.clear();
+  return s.failure.ok() && s.tail.empty();
+}
+
+Async<Status> Stream::Flush() {
+  const std::shared_ptr<State> s = state_;
+  while (s->failure.ok() && !s->tail.empty()) {
+    const auto [error] = co_await s->socket.async_wait(Socket::wait_write, kAwait);
+    if (error) s->Fail(Cancelled("connection closed"));
+    if (s->failure.ok()) s->SendTail();
+  }
+  co_return s->failure;
+}
+
+size_t Stream::unsent() const { return state_->tail.size() - state_->tail_start; }
+
+void Stream::OnDrained(absl::AnyInvocable<void()> done) {
+  state_->on_drained = std::move(done);
+  state_->WaitWritable();
+}
+
+void Stream::OnReadable(absl::AnyInvocable<void()> done) {
+  State& s = *state_;
+  auto handler = [keep = std::weak_ptr(state_),
+                  done = std::move(done)](boost::system::error_code error) mutable {
+    const std::shared_ptr<State> state = keep.lock();
+    if (!error && state != nullptr && !state->is_closed) done();
+  };
+  if (s.HasInput()) {
+    s.worker.Post([handler = std::move(handler)]() mutable { handler({}); });
+  } else {
+    s.socket.async_wait(Socket::wait_read, std::move(handler));
+  }
+}
+
+void Stream::SetDeadline(TimePoint deadline) {
+  State& s = *state_;
+  s.worker.Cancel(std::exchange(s.deadline_timer, 0));
+  if (deadline == TimePoint::max() || s.is_closed) return;
+  s.deadline_timer = s.worker.After(deadline - s.worker.Now(), [state = std::weak_ptr(state_)] {
+    const std::shared_ptr<State> expired = state.lock();
+    if (expired == nullptr) return;
+    expired->deadline_timer = 0;
+    expired->Fail(DeadlineExceeded("the peer was too slow"));
+    boost::system::error_code ignored;
+    expired->socket.cancel(ignored);
+  });
+}
+
+const Status& Stream::failure() const { return state_->failure; }
+
+void Stream::Close() {
+  State& s = *state_;
+  if (s.is_closed) return;
+  s.is_closed = true;
+  if (s.ssl != nullptr && s.failure.ok() && SSL_is_init_finished(s.ssl)) {
+    ERR_clear_error();
+    SSL_shutdown(s.ssl);
+    s.SendScratch();
+  }
+  s.worker.scratch().out.clear();
+  s.Fail(Cancelled("connection closed"));
+  s.worker.Cancel(std::exchange(s.deadline_timer, 0));
+  s.on_drained = nullptr;
+  boost::system::error_code ignored;
+  s.socket.shutdown(Socket::shutdown_both, ignored);
+  s.socket.close(ignored);
+}
+
+bool Stream::closed() const { return state_->is_closed; }
+SSL* Stream::ssl() const { return state_->ssl; }
+Worker& Stream::worker() const { return state_->worker; }
+
+std::string Stream::peer_address() const {
+  boost::system::error_code error;
+  const auto endpoint = state_->socket.remote_endpoint(error);
+  return error ? "" : endpoint.address().to_string();
+}
+
+}  // namespace weir
