@@ -274,7 +274,7 @@ void Cache::PostReset() {
 }
 
 template <typename Change>
-void Cache::ToReplicas(Change change) {
+void Cache::ToReplicas(const Change& change) {
   for (const SubscriberRef& subscriber : subscribers_) {
     subscriber->executor->Post([subscriber, change] {
       for (const std::shared_ptr<Replica>& replica : subscriber->replicas) change(*replica);

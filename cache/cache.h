@@ -106,7 +106,7 @@ class Cache {
   void Trim();
   void PostReset();
   template <typename Change>
-  void ToReplicas(Change change);
+  void ToReplicas(const Change& change);
   void AddSubscriber(std::shared_ptr<Replica> replica);
   void RemoveSubscriber(Replica* replica);
 

@@ -1,7 +1,6 @@
 #include "protocol/k8s/watch_frame.h"
 
 #include <algorithm>
-#include <charconv>
 #include <optional>
 #include <utility>
 
@@ -133,32 +132,6 @@ std::string ErrorFrame(const ApiError& error) {
   std::string frame = R"({"type":"ERROR","object":)";
   frame.append(error.ToJson()).append(kEventSuffix);
   return frame;
-}
-
-StatusOr<Revision> BookmarkRevision(std::string_view object) {
-  std::string_view digits;
-  JsonWalk walk(object);
-  walk.EnterObject();
-  for (std::string_view key; walk.position() > 0 && walk.NextKey(key);) {
-    if (key != "metadata" || !walk.EnterObject()) {
-      walk.Skip();
-      continue;
-    }
-    while (walk.NextKey(key)) {
-      if (key == "resourceVersion") {
-        digits = walk.PlainString();
-      } else {
-        walk.Skip();
-      }
-    }
-  }
-  Revision revision;
-  const auto [end, error] =
-      std::from_chars(digits.data(), digits.data() + digits.size(), revision.value);
-  if (walk.failed() || error != std::errc() || end != digits.data() + digits.size()) {
-    return InvalidArgument("watch: a bookmark without a revision");
-  }
-  return revision;
 }
 
 StatusSummary ReadStatus(std::string_view json) {

@@ -51,9 +51,6 @@ std::string BookmarkFrame(std::string_view kind, std::string_view api_version, b
                           bool initial_events_end);
 std::string ErrorFrame(const ApiError& error);
 
-// The revision that a BOOKMARK's object names. InvalidArgument where it names none.
-StatusOr<Revision> BookmarkRevision(std::string_view object);
-
 // The code and message of the Status in an ERROR frame, or in any error body; {0, ""} where it is none.
 struct StatusSummary {
   int code = 0;

@@ -17,7 +17,6 @@ std::string Read(std::string_view stream, size_t piece) {
       if (!more.ok()) return seen + "failed";
       if (!*more) break;
       seen += std::to_string(static_cast<int>(frame.type)) + std::string(frame.object) + "\n";
-      if (frame.type == weir::FrameType::kBookmark) (void)weir::BookmarkRevision(frame.object);
       if (frame.type == weir::FrameType::kError) (void)weir::ReadStatus(frame.object);
     }
   }

@@ -98,18 +98,6 @@ TEST(WatchFrameTest, AnExpiredWatchReadsAsUpstreamWritesIt) {
       "\"Expired\",\"code\":410}}\n");
 }
 
-TEST(WatchFrameTest, TheRevisionOfABookmarkIsRead) {
-  EXPECT_EQ(
-      BookmarkRevision(
-          R"({"kind":"Pod","metadata":{"annotations":{"a":"b"},"resourceVersion":"77"},"spec":{}})")
-          .value(),
-      Revision{77});
-  EXPECT_FALSE(BookmarkRevision(R"({"kind":"Pod","metadata":{}})").ok());
-  EXPECT_FALSE(BookmarkRevision(R"({"metadata":{"resourceVersion":"7a"}})").ok());
-  EXPECT_FALSE(BookmarkRevision(R"([])").ok());
-  EXPECT_FALSE(BookmarkRevision(R"()").ok());
-}
-
 TEST(WatchFrameTest, StatusBodiesAreReadCompactOrIndented) {
   const StatusSummary status = ReadStatus(
       "{\n  \"kind\": \"Status\",\n  \"message\": \"pods \\\"x\\\" \\u003cnot\\u003e found\",\n"

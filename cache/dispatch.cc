@@ -1,0 +1,116 @@
+#include "cache/dispatch.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "absl/hash/hash.h"
+#include "absl/strings/string_view.h"
+
+namespace weir {
+namespace {
+
+bool SameFilter(const Filter& a, const Filter& b) {
+  return a.namespace_name() == b.namespace_name() && a.labels() == b.labels() &&
+         a.fields() == b.fields();
+}
+
+std::string_view Required(const Filter& filter, std::string_view field) {
+  return filter.fields().RequiredValue(field).value_or(std::string_view());
+}
+
+std::optional<std::string_view> RequiredNode(const Filter& filter) {
+  // As apiserver: spec.host is the old name of spec.nodeName.
+  const auto node = filter.fields().RequiredValue("spec.nodeName");
+  return node ? node : filter.fields().RequiredValue("spec.host");
+}
+
+}  // namespace
+
+size_t Dispatch::Hash::operator()(const IndexKey& key) const {
+  return absl::HashOf(key.kind, absl::string_view(key.first.data(), key.first.size()),
+                      absl::string_view(key.second.data(), key.second.size()));
+}
+
+Dispatch::~Dispatch() {
+  for (View* view : buckets_) {
+    while (view != nullptr) delete std::exchange(view, view->next_);
+  }
+}
+
+View& Dispatch::Join(Filter filter) {
+  const IndexKey key = ChooseKey(filter);
+  const auto bucket = buckets_.find(key);
+  if (bucket != buckets_.end()) {
+    for (View* view = *bucket; view != nullptr; view = view->next_) {
+      if (SameFilter(view->filter, filter)) return *view;
+    }
+  }
+  View* const view = new View(std::move(filter));
+  view->key_ = ChooseKey(view->filter);  // Again: it must point into the view's own filter.
+  if (bucket == buckets_.end()) {
+    buckets_.insert(view);
+  } else {
+    View* const first = *bucket;
+    view->previous_ = first;
+    view->next_ = first->next_;
+    if (first->next_ != nullptr) first->next_->previous_ = view;
+    first->next_ = view;
+  }
+  ++views_;
+  ++count(view->key_.kind);
+  if (view->key_.kind == Kind::kLabel) CountLabelKey(view->key_.first, true);
+  return *view;
+}
+
+void Dispatch::Remove(View& view) {
+  if (view.previous_ == nullptr) {
+    buckets_.erase(&view);
+    if (view.next_ != nullptr) buckets_.insert(view.next_);
+  } else {
+    view.previous_->next_ = view.next_;
+  }
+  if (view.next_ != nullptr) view.next_->previous_ = view.previous_;
+  --views_;
+  --count(view.key_.kind);
+  if (view.key_.kind == Kind::kLabel) CountLabelKey(view.key_.first, false);
+  delete &view;
+}
+
+IndexKey Dispatch::ChooseKey(const Filter& filter) const {
+  std::string_view ns = filter.namespace_name();
+  if (ns.empty()) ns = Required(filter, "metadata.namespace");
+  const std::string_view name = Required(filter, "metadata.name");
+  if (!name.empty() && !ns.empty()) return {Kind::kObject, ns, name};
+  if (!name.empty()) return {Kind::kName, name, {}};
+  if (const auto node = RequiredNode(filter)) return {Kind::kNode, *node, {}};
+  for (const LabelSelector::Requirement& r : filter.labels().requirements()) {
+    const bool equality = r.op == LabelSelector::Operator::kIn && r.values.size() == 1;
+    if (equality && LabelKeyFits(r.key)) return {Kind::kLabel, r.key, r.values[0]};
+  }
+  if (!ns.empty()) return {Kind::kNamespace, ns, {}};
+  return {};
+}
+
+bool Dispatch::LabelKeyFits(std::string_view key) const {
+  return label_keys_.size() < kMaxLabelKeys ||
+         std::any_of(
+             label_keys_.begin(), label_keys_.end(),
+             [&](const LabelKey& label) { return label.key == key; });
+}
+
+void Dispatch::CountLabelKey(std::string_view key, bool added) {
+  auto it = std::find_if(label_keys_.begin(), label_keys_.end(),
+                         [&](const LabelKey& label) { return label.key == key; });
+  if (added) {
+    if (it == label_keys_.end()) {
+      label_keys_.push_back({std::string(key), 0});
+      it = label_keys_.end() - 1;
+    }
+    ++it->views;
+  } else if (--it->views == 0) {
+    label_keys_.erase(it);
+  }
+}
+
+}  // namespace weir

@@ -1,0 +1,138 @@
+// Finds the views that may want an event without asking the others.
+//
+// Each view hangs in exactly one bucket of one hash table, under the most selective property that
+// its filter requires. An event looks up the properties of its object, and of the object before it
+// where they differ:
+//
+//   Pod ns1/web-0 on node-7, app=web ─▶ {ns1,web-0} {web-0} {node-7} {app,web} {ns1} rest
+//
+// so no view is offered an event twice, and kinds of buckets that nobody uses cost nothing.
+// Thread-affine. Owns the views.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_set.h"
+#include "cache/batch.h"
+#include "cache/view.h"
+
+namespace weir {
+
+class Dispatch {
+ public:
+  Dispatch() = default;
+  ~Dispatch();
+  Dispatch(const Dispatch&) = delete;
+  Dispatch& operator=(const Dispatch&) = delete;
+
+  // The view of this filter, made if there is none. Stays where it is until Remove().
+  // O(views with the same index key).
+  View& Join(Filter filter);
+  void Remove(View& view);
+
+  // Calls `offer(View&)` for each view that may match the event's object, or matched the one before
+  // it: at most once each. `offer` must not change this.
+  template <typename Offer>
+  void ForEachCandidate(const LogEvent& event, Offer&& offer) const;
+  template <typename Visit>
+  void ForEach(Visit&& visit) const;
+
+  size_t views() const { return views_; }
+
+  // Distinct label keys that are looked up per event; views with further ones fall back to their
+  // namespace.
+  static constexpr size_t kMaxLabelKeys = 16;
+
+ private:
+  using Kind = IndexKey::Kind;
+
+  struct Hash {
+    using is_transparent = void;
+    size_t operator()(const IndexKey& key) const;
+    size_t operator()(const View* view) const { return (*this)(view->key_); }
+  };
+  struct Equal {
+    using is_transparent = void;
+    static const IndexKey& Key(const IndexKey& key) { return key; }
+    static const IndexKey& Key(const View* view) { return view->key_; }
+    template <typename A, typename B>
+    bool operator()(const A& a, const B& b) const {
+      return Key(a) == Key(b);
+    }
+  };
+  struct LabelKey {
+    std::string key;
+    size_t views = 0;
+  };
+
+  IndexKey ChooseKey(const Filter& filter) const;
+  bool LabelKeyFits(std::string_view key) const;
+  void CountLabelKey(std::string_view key, bool added);
+
+  size_t& count(Kind kind) { return counts_[static_cast<size_t>(kind)]; }
+  bool used(Kind kind) const { return counts_[static_cast<size_t>(kind)] > 0; }
+  template <typename Offer>
+  void OfferBucket(const IndexKey& key, Offer& offer) const;
+  template <typename Offer>
+  void OfferByNode(const LogEvent& event, Offer& offer) const;
+  template <typename Offer>
+  void OfferByLabel(const LogEvent& event, Offer& offer) const;
+
+  absl::flat_hash_set<View*, Hash, Equal> buckets_;  // The first view of each.
+  std::array<size_t, IndexKey::kKinds> counts_{};    // Views by kind.
+  std::vector<LabelKey> label_keys_;
+  size_t views_ = 0;
+};
+
+template <typename Offer>
+void Dispatch::ForEachCandidate(const LogEvent& event, Offer&& offer) const {
+  const Object& object = *event.object;  // Namespace and name never change.
+  if (used(Kind::kRest)) OfferBucket({}, offer);
+  if (used(Kind::kName)) OfferBucket({Kind::kName, object.name(), {}}, offer);
+  if (used(Kind::kNode)) OfferByNode(event, offer);
+  if (used(Kind::kLabel)) OfferByLabel(event, offer);
+  const std::string_view ns = object.namespace_();
+  if (ns.empty()) return;
+  if (used(Kind::kNamespace)) OfferBucket({Kind::kNamespace, ns, {}}, offer);
+  if (used(Kind::kObject)) OfferBucket({Kind::kObject, ns, object.name()}, offer);
+}
+
+template <typename Visit>
+void Dispatch::ForEach(Visit&& visit) const {
+  for (View* const first : buckets_) {
+    for (View* view = first; view != nullptr; view = view->next_) visit(*view);
+  }
+}
+
+template <typename Offer>
+void Dispatch::OfferBucket(const IndexKey& key, Offer& offer) const {
+  const auto it = buckets_.find(key);
+  if (it == buckets_.end()) return;
+  for (View* view = *it; view != nullptr; view = view->next_) offer(*view);
+}
+
+template <typename Offer>
+void Dispatch::OfferByNode(const LogEvent& event, Offer& offer) const {
+  const std::string_view node = event.object->node_name();
+  OfferBucket({Kind::kNode, node, {}}, offer);
+  if (!event.previous || event.previous->node_name() == node) return;
+  OfferBucket({Kind::kNode, event.previous->node_name(), {}}, offer);
+}
+
+template <typename Offer>
+void Dispatch::OfferByLabel(const LogEvent& event, Offer& offer) const {
+  for (const LabelKey& label : label_keys_) {
+    const auto value = event.object->labels().Find(label.key);
+    if (value) OfferBucket({Kind::kLabel, label.key, *value}, offer);
+    if (!event.previous) continue;
+    const auto before = event.previous->labels().Find(label.key);
+    if (before && before != value) OfferBucket({Kind::kLabel, label.key, *before}, offer);
+  }
+}
+
+}  // namespace weir

@@ -1,0 +1,69 @@
+#include "cache/replica.h"
+
+#include <deque>
+#include <utility>
+
+#include "cache/event_log.h"
+#include "cache/fan_out.h"
+#include "cache/pending_reads.h"
+
+namespace weir {
+namespace {
+
+class LogReplica final : public Replica {
+ public:
+  LogReplica(Executor& worker, std::shared_ptr<ProofSource> proofs, Limits limits)
+      : worker_(worker),
+        log_(std::make_shared<EventLog>()),
+        fan_out_(std::make_shared<FanOut>(worker, log_, limits.bookmark_interval)),
+        reads_(std::make_shared<PendingReads>(worker, std::move(proofs), limits, log_)) {}
+
+  std::unique_ptr<ReadTicket> Read(const ReadSpec& spec, ReadCallback done) override {
+    return reads_->Read(spec, std::move(done));
+  }
+  std::unique_ptr<Watcher> Watch(WatchSpec spec, WatchSink& sink) override {
+    return fan_out_->Watch(std::move(spec), sink);
+  }
+
+  Executor* executor() const override { return &worker_; }
+  CacheState state() const override { return state_; }
+  const Snapshot& snapshot() const override { return log_->newest(); }
+  size_t watcher_count() const override { return fan_out_->watcher_count(); }
+  WatchCounters counters() const override { return fan_out_->counters(); }
+
+  void OnReset(std::deque<BatchRef> log, CacheState state) override {
+    const bool replaces = !log_->empty();
+    log_->Reset(std::move(log));
+    if (replaces) fan_out_->ExpireAll();
+    OnState(state);
+    reads_->OnProgress();
+  }
+
+  void OnBatch(BatchRef batch, uint64_t floor_sequence) override {
+    log_->Append(batch, floor_sequence);
+    fan_out_->Publish(*batch);
+    reads_->OnProgress();  // Last: it may begin watches, which then have this batch behind them.
+  }
+
+  void OnState(CacheState state) override {
+    state_ = state;
+    if (state == CacheState::kRefused) fan_out_->EndAll();
+    reads_->OnState(state);
+  }
+
+ private:
+  Executor& worker_;
+  CacheState state_ = CacheState::kStarting;
+  const std::shared_ptr<EventLog> log_;
+  const std::shared_ptr<FanOut> fan_out_;
+  const std::shared_ptr<PendingReads> reads_;
+};
+
+}  // namespace
+
+std::shared_ptr<Replica> Replica::Make(Executor& worker, std::shared_ptr<ProofSource> proofs,
+                                       Limits limits) {
+  return std::make_shared<LogReplica>(worker, std::move(proofs), limits);
+}
+
+}  // namespace weir
