@@ -26,6 +26,7 @@ struct ApiError {
   bool has_details = false;  // `"details":{}` appears even when all of it is empty.
   Details details;
   std::string continue_token;  // metadata.continue of an expired list.
+  bool without_type = false;   // No `kind` and `apiVersion`: only Timeout().
 
   // Compact Status with upstream's key order, without the final newline.
   std::string ToJson() const;
