@@ -296,7 +296,7 @@ TEST_F(ReplicaWatchTest, ASinkThatIsFullForLongerThanTheLogIsToldSoWhenItDrains)
   EXPECT_THAT(slow->Take(), ElementsAre("ADDED n/a 101"));
   EXPECT_FALSE(slow->sink.ended);
   slow->Drain();
-  EXPECT_THAT(slow->Take(), ElementsAre("ERROR too old resource version: 101 (104)"));
+  EXPECT_THAT(slow->Take(), ElementsAre("ERROR too old resource version: 101 (103)"));
   EXPECT_TRUE(slow->sink.ended);
   EXPECT_EQ(replica().counters().expired, 1u);
 }
