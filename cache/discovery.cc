@@ -84,7 +84,7 @@ void Discovery::Find(const ResourceId& id, Executor& caller, Done done) {
 }
 
 std::optional<std::optional<DiscoveredType>> Discovery::Known(const ResourceId& id) {
-  const absl::MutexLock lock(&mutex_);
+  const MutexLock lock(mutex_);
   const bool built_in = IsBuiltIn(id.group);
   if (!built_in) {
     if (aggregated_source_ == Source::kUnavailable || custom_source_ == Source::kUnavailable) {
@@ -101,7 +101,7 @@ std::optional<std::optional<DiscoveredType>> Discovery::Known(const ResourceId& 
 
 void Discovery::SetAggregated(Source source, StringSet group_versions) {
   {
-    const absl::MutexLock lock(&mutex_);
+    const MutexLock lock(mutex_);
     aggregated_source_ = source;
     aggregated_ = std::move(group_versions);
   }
@@ -110,7 +110,7 @@ void Discovery::SetAggregated(Source source, StringSet group_versions) {
 
 void Discovery::SetCustom(Source source, StringSet group_resources) {
   {
-    const absl::MutexLock lock(&mutex_);
+    const MutexLock lock(mutex_);
     custom_source_ = source;
     custom_ = std::move(group_resources);
   }
@@ -119,7 +119,7 @@ void Discovery::SetCustom(Source source, StringSet group_resources) {
 
 void Discovery::Forget(const std::string& group) {
   {
-    const absl::MutexLock lock(&mutex_);
+    const MutexLock lock(mutex_);
     absl::erase_if(types_, [&](const auto& entry) { return entry.first.group == group; });
   }
   home_.Post([self = shared_from_this(), group] {
@@ -177,7 +177,7 @@ Discovery::Verdict Discovery::Judge(const ResourceId& id, DiscoveredType& type) 
     return Verdict::kYes;
   }
   if (!IsBuiltIn(id.group)) {
-    const absl::MutexLock lock(&mutex_);
+    const MutexLock lock(mutex_);
     const bool pending =
         aggregated_source_ == Source::kPending || custom_source_ == Source::kPending;
     if (pending) return Verdict::kWait;
@@ -294,7 +294,7 @@ void Discovery::Replace(Document& document, std::vector<ResourceType> types) {
     if (same == types.end() || !SameType(*same, old)) changed.push_back(old.id);
   }
   {
-    const absl::MutexLock lock(&mutex_);
+    const MutexLock lock(mutex_);
     for (const ResourceType& old : document.types) types_.erase(old.id);
     for (const ResourceType& type : types) types_[type.id] = type;
   }

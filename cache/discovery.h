@@ -21,11 +21,11 @@
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
-#include "absl/synchronization/mutex.h"
 #include "cache/document_fetch.h"
 #include "cache/list_watcher.h"
 #include "protocol/base/containers.h"
 #include "protocol/base/executor.h"
+#include "protocol/base/mutex.h"
 #include "protocol/k8s/resource.h"
 
 namespace weir {
@@ -124,7 +124,7 @@ class Discovery final : public std::enable_shared_from_this<Discovery> {
   const Options options_;
   const Listener listener_;
 
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
   absl::flat_hash_map<ResourceId, ResourceType> types_ ABSL_GUARDED_BY(mutex_);
   Source aggregated_source_ ABSL_GUARDED_BY(mutex_) = Source::kPending;
   Source custom_source_ ABSL_GUARDED_BY(mutex_) = Source::kPending;

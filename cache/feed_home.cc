@@ -82,12 +82,12 @@ void FeedHome::OnTypeMissing() {
 }
 
 FeedStatus FeedHome::Status() const {
-  const absl::MutexLock lock(&mutex_);
+  const MutexLock lock(mutex_);
   return status_;
 }
 
 void FeedHome::PublishStatus() {
-  const absl::MutexLock lock(&mutex_);
+  const MutexLock lock(mutex_);
   status_.state = cache_.state();
   status_.revision = cache_.revision();
   status_.objects = cache_.snapshot().tree.sums().objects;

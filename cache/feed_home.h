@@ -13,7 +13,6 @@
 #include <memory>
 #include <string>
 
-#include "absl/synchronization/mutex.h"
 #include "cache/cache.h"
 #include "cache/feed.h"
 #include "cache/freshness.h"
@@ -21,6 +20,7 @@
 #include "cache/memory_budget.h"
 #include "cache/registry.h"
 #include "cache/replica.h"
+#include "protocol/base/mutex.h"
 
 namespace weir {
 
@@ -72,7 +72,7 @@ class FeedHome final : public std::enable_shared_from_this<FeedHome>, private Fe
   std::vector<std::shared_ptr<Replica>> readers_;
   bool stopped_ = false;
 
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
   FeedStatus status_ ABSL_GUARDED_BY(mutex_);
 };
 

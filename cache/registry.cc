@@ -7,13 +7,13 @@
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/synchronization/mutex.h"
 #include "cache/discovery.h"
 #include "cache/fact_table.h"
 #include "cache/feed_home.h"
 #include "cache/memory_budget.h"
 #include "cache/upstream_json.h"
 #include "protocol/base/log.h"
+#include "protocol/base/mutex.h"
 
 namespace weir {
 namespace {
@@ -107,7 +107,7 @@ class Core : public std::enable_shared_from_this<Core> {
   const std::shared_ptr<MemoryBudget> budget_;
   std::shared_ptr<Discovery> discovery_;  // Constant after Start().
 
-  absl::Mutex mutex_;
+  Mutex mutex_;
   absl::flat_hash_map<ResourceId, Entry> entries_ ABSL_GUARDED_BY(mutex_);
   uint64_t next_seed_ ABSL_GUARDED_BY(mutex_);
   bool shut_down_ ABSL_GUARDED_BY(mutex_) = false;
@@ -141,7 +141,7 @@ void Core::Start() {
                                            Discovery::Options{}, std::move(listener));
   discovery_->Start();
   {
-    const absl::MutexLock lock(&mutex_);
+    const MutexLock lock(mutex_);
     FeedHome::Options crds, api_services;
     crds.on_progress = [weak](const Cache& cache) {
       if (const auto core = weak.lock()) core->OnCrds(cache);
@@ -171,7 +171,7 @@ void Core::Open(size_t worker, const ResourceId& id,
   if (Excluded(id)) return done(nullptr);
   std::shared_ptr<Replica> replica;
   {
-    const absl::MutexLock lock(&mutex_);
+    const MutexLock lock(mutex_);
     const auto found = entries_.find(id);
     if (found != entries_.end() && !shut_down_) replica = ReplicaOf(found->second, worker);
   }
@@ -187,7 +187,7 @@ void Core::Open(size_t worker, const ResourceId& id,
 }
 
 std::shared_ptr<Replica> Core::Admit(size_t worker, const DiscoveredType& type) {
-  const absl::MutexLock lock(&mutex_);
+  const MutexLock lock(mutex_);
   if (shut_down_) return nullptr;
   const auto found = entries_.find(type.type.id);
   if (found != entries_.end()) return ReplicaOf(found->second, worker);
@@ -237,7 +237,7 @@ template <typename Wanted>
 void Core::End(Wanted wanted, std::string_view why) {
   std::vector<Entry> ended;
   {
-    const absl::MutexLock lock(&mutex_);
+    const MutexLock lock(mutex_);
     absl::erase_if(entries_, [&](auto& item) {
       if (item.second.pinned || !wanted(item.first)) return false;
       ended.push_back(std::move(item.second));
@@ -267,7 +267,7 @@ void Core::Release(Entry entry) {
 void Core::ListAllAgain(std::string_view version) {
   Log(LogLevel::kInfo, "Upstream has another version; all feeds list again",
       {{"version", version}});
-  const absl::MutexLock lock(&mutex_);
+  const MutexLock lock(mutex_);
   for (auto& [id, entry] : entries_) entry.home->ListAgain();
 }
 
@@ -321,7 +321,7 @@ void Core::ArmIdleTimer(size_t worker) {
 }
 
 void Core::NoteReaders(size_t worker) {
-  const absl::MutexLock lock(&mutex_);
+  const MutexLock lock(mutex_);
   for (auto& [id, entry] : entries_) {
     const std::shared_ptr<Replica>& replica = entry.replicas[worker];
     if (replica && replica->watcher_count() > 0) entry.used = workers_[worker].executor->Now();
@@ -331,7 +331,7 @@ void Core::NoteReaders(size_t worker) {
 void Core::EndIdle() {
   std::vector<ResourceId> idle;
   {
-    const absl::MutexLock lock(&mutex_);
+    const MutexLock lock(mutex_);
     const TimePoint oldest = workers_.front().executor->Now() - options_.idle_timeout;
     for (const auto& [id, entry] : entries_) {
       if (entry.used < oldest) idle.push_back(id);
@@ -344,7 +344,7 @@ void Core::EndIdle() {
 
 std::vector<FeedStatus> Core::Status() {
   std::vector<FeedStatus> all;
-  const absl::MutexLock lock(&mutex_);
+  const MutexLock lock(mutex_);
   all.reserve(entries_.size());
   for (const auto& [id, entry] : entries_) all.push_back(entry.home->Status());
   std::sort(all.begin(), all.end(),
@@ -355,7 +355,7 @@ std::vector<FeedStatus> Core::Status() {
 void Core::Shutdown() {
   std::vector<Entry> ended;
   {
-    const absl::MutexLock lock(&mutex_);
+    const MutexLock lock(mutex_);
     if (std::exchange(shut_down_, true)) return;
     for (auto& [id, entry] : entries_) ended.push_back(std::move(entry));
     entries_.clear();
