@@ -7,20 +7,16 @@ namespace weir {
 class PendingReads::Ticket final : public ReadTicket {
  public:
   Ticket(std::shared_ptr<PendingReads> reads, const ReadSpec& wanted, ReadCallback callback)
-      : spec(wanted), done(std::move(callback)), owner_(std::move(reads)), id(owner_->next_id_++) {
-    owner_->tickets_.emplace(id, this);
+      : owner(std::move(reads)), id(owner->next_id_++), spec(wanted), done(std::move(callback)) {
+    owner->tickets_.emplace(id, this);
   }
-  ~Ticket() override { owner_->Remove(*this); }
+  ~Ticket() override { owner->Remove(*this); }
 
+  const std::shared_ptr<PendingReads> owner;
+  const Id id;
   const ReadSpec spec;
   ReadCallback done;
   Executor::TimerId timer = 0;
-
- private:
-  const std::shared_ptr<PendingReads> owner_;
-
- public:
-  const Id id;
 };
 
 PendingReads::PendingReads(Executor& worker, std::shared_ptr<ProofSource> proofs,

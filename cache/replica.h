@@ -78,8 +78,9 @@ struct WatchSpec {
 class Watcher {
  public:
   virtual ~Watcher() = default;
-  // The sink's socket took all that was written: send what has come meanwhile. Writes at most one visit's worth
-  // (128 KiB) per call and returns whether there is more.
+  // The sink's socket took all that was written: send what has come meanwhile. Does at most one visit's
+  // worth (128 KiB, or some thousands of objects looked at in vain) and returns whether there is more: then
+  // it is to be called again, in a later turn and once the sink takes more.
   virtual bool OnWritable() = 0;
 };
 

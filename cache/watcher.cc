@@ -123,7 +123,8 @@ bool CachedWatcher::Visit() {
 
 void CachedWatcher::GatherInitial(FrameGather& gather) {
   const FrameHeads& heads = fan_out_->Heads();
-  while (!initial_->AtEnd()) {
+  for (size_t scanned = 0; !initial_->AtEnd(); ++scanned) {
+    if (scanned == kVisitScan) return;
     const Object& object = *initial_->cursor;
     initial_->cursor.Prefetch();
     if (view_.filter.Matches(object)) {
@@ -141,7 +142,9 @@ void CachedWatcher::GatherInitial(FrameGather& gather) {
 
 void CachedWatcher::GatherEvents(FrameGather& gather) {
   const FrameHeads& heads = fan_out_->Heads();
+  size_t scanned = 0;
   for (auto at = fan_out_->log_->At(cursor_); at.Valid(); at.Next()) {
+    if (scanned++ == kVisitScan) return;
     const LogEvent& event = at.event();
     ++fan_out_->counters_.evaluations;
     const Transition transition = TransitionOf(view_.filter, event);

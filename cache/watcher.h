@@ -28,6 +28,8 @@ class CachedWatcher final : public Watcher, public PlaceHook, public WheelHook {
  public:
   // The most that is written at once, but for single frames above it.
   static constexpr size_t kVisitBytes = size_t{128} << 10;
+  // The most objects or events that are looked at for one visit: about two milliseconds.
+  static constexpr size_t kVisitScan = 16384;
 
   CachedWatcher(std::shared_ptr<FanOut> fan_out, View& view, WatchSpec spec, WatchSink& sink);
   ~CachedWatcher() override;

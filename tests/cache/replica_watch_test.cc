@@ -1,3 +1,4 @@
+#include "cache/watcher.h"
 #include "tests/cache/replica_fixture.h"
 
 namespace weir {
@@ -400,6 +401,34 @@ TEST_F(ReplicaWatchTest, ASinkThatDrainsInsideAnothersWriteGetsEachEventOnce) {
   for (const auto* client : {&first, &second, &third}) {
     EXPECT_THAT((*client)->Take(), ElementsAre("ADDED n/a 101", "ADDED n/b 102"));
   }
+}
+
+TEST_F(ReplicaWatchTest, ALongSearchInVainIsSpreadOverSeveralVisits) {
+  for (size_t i = 0; i < 2 * CachedWatcher::kVisitScan; ++i) {
+    log_.Seed("n/p" + std::to_string(i), 50);
+  }
+  log_.Seed("n/z", 60, {.node = "n1"});
+  Sync();
+  const auto client = Begin(InitialSpec(Wants("", "", "spec.nodeName=n1")));
+  EXPECT_TRUE(client->watcher->OnWritable());
+  EXPECT_TRUE(client->watcher->OnWritable());
+  EXPECT_THAT(client->Take(), IsEmpty());
+  EXPECT_FALSE(client->watcher->OnWritable());
+  EXPECT_THAT(client->Take(), ElementsAre("ADDED n/z 60", "BOOKMARK! 100"));
+}
+
+TEST_F(ReplicaWatchTest, ALongReplayInVainIsSpreadOverSeveralVisits) {
+  Sync();
+  for (size_t i = 0; i < CachedWatcher::kVisitScan; ++i) log_.Put("n/a");
+  log_.Put("n/b", {.node = "n1"});
+  Publish();
+  WatchSpec spec;
+  spec.filter = Wants("", "", "spec.nodeName=n1");
+  spec.from = Revision{100};
+  const auto client = Begin(std::move(spec));
+  EXPECT_TRUE(client->watcher->OnWritable());
+  EXPECT_FALSE(client->watcher->OnWritable());
+  EXPECT_THAT(client->Take(), SizeIs(1));
 }
 
 TEST_F(ReplicaWatchTest, WatchersMayOutliveTheReplica) {
