@@ -50,8 +50,8 @@ bool IsReview(const ResourceId& id, std::string_view& kind) {
 bool ScopeFits(const TypeSpec& spec, const RequestInfo& info) {
   if (spec.id.resource == "namespaces") return true;
   if (!spec.namespaced) return info.namespace_.empty();
-  const bool one = info.verb == "get" || info.verb == "update" || info.verb == "patch" ||
-                   info.verb == "delete";
+  const bool one =
+      info.verb == "get" || info.verb == "update" || info.verb == "patch" || info.verb == "delete";
   return !one || !info.namespace_.empty();
 }
 
@@ -84,7 +84,9 @@ Answer Api::Handle(const Request& request, TimePoint now, bool waited) {
   if (!identity.ok()) return ReplyOf(ApiError::Unauthorized());
   auto acting = access_.Impersonate(request.head.headers, *std::move(identity));
   if (const auto* error = std::get_if<ApiError>(&acting)) return ReplyOf(*error);
-  const Call call{request, std::move(query), std::move(info), std::get<Identity>(std::move(acting)), now, waited};
+  const Call call{
+      request, std::move(query), std::move(info), std::get<Identity>(std::move(acting)), now,
+      waited};
 
   const Attributes attributes = Attributes::Of(call.info);
   if (!access_.Allows(call.identity, attributes)) {
@@ -134,7 +136,8 @@ Answer Api::Route(const Call& call) {
     return info.verb == "list" ? List(call, *collection) : Get(call, *collection);
   }
   if (info.verb == "create" && info.name.empty()) return Create(call, *collection);
-  if ((info.verb == "update" || info.verb == "patch") && !info.name.empty()) return Update(call, *collection);
+  if ((info.verb == "update" || info.verb == "patch") && !info.name.empty())
+    return Update(call, *collection);
   if (info.verb == "delete") return Delete(call, *collection);
   if (info.verb == "deletecollection") return DeleteCollection(call, *collection);
   return ReplyOf(MethodNotAllowed());

@@ -1,6 +1,7 @@
 // The API itself: a request in, an answer out, no sockets. Reads, writes, reviews, discovery.
 //
-// Thread-affine. Never waits: where upstream would wait for a revision, the answer says so and the caller asks again.
+// Thread-affine. Never waits: where upstream would wait for a revision, the answer says so and the
+// caller asks again.
 #pragma once
 
 #include <cstdint>
@@ -41,12 +42,15 @@ struct Answer {
   // A whole body, a list in pieces, or a stream of events.
   std::variant<Reply, std::unique_ptr<ListCursor>, std::unique_ptr<Watch>> content;
   std::string resource;  // For faults and counters; "" for other URLs.
-  // Set: wait until the store has reached this revision, at most three seconds, and ask again with `waited`.
+  // Set: wait until the store has reached this revision, at most three seconds, and ask again with
+  // `waited`.
   std::optional<Revision> wait_for;
 
   Answer(Reply reply) : content(std::move(reply)) {}  // NOLINT(google-explicit-constructor)
-  Answer(std::unique_ptr<ListCursor> list) : content(std::move(list)) {}  // NOLINT(google-explicit-constructor)
-  Answer(std::unique_ptr<Watch> watch) : content(std::move(watch)) {}  // NOLINT(google-explicit-constructor)
+  Answer(std::unique_ptr<ListCursor> list)
+      : content(std::move(list)) {}  // NOLINT(google-explicit-constructor)
+  Answer(std::unique_ptr<Watch> watch)
+      : content(std::move(watch)) {}  // NOLINT(google-explicit-constructor)
 };
 
 Reply ReplyOf(const ApiError& error);
@@ -77,7 +81,9 @@ class Api {
   Reply Replace(const Call& call, Collection& collection, const Object& old, Json object);
   Reply Delete(const Call& call, Collection& collection);
   Reply DeleteCollection(const Call& call, Collection& collection);
+  // Marks an object that has finalizers, else removes it.
   Reply DeleteObject(Collection& collection, const std::string& key);
+  ObjectRef Remove(Collection& collection, const std::string& key);
   void AfterWrite(const Collection& collection, const Object* old, const Json* now);
   // Reviews.
   Reply Review(const Call& call, std::string_view kind);

@@ -42,7 +42,8 @@ Status WriteFile(const std::string& path, std::string_view text, mode_t mode) {
   if (file < 0) return Unavailable(fmt::format("cannot write {}", path));
   const ssize_t written = write(file, text.data(), text.size());
   close(file);
-  if (written != static_cast<ssize_t>(text.size())) return Unavailable(fmt::format("cannot write {}", path));
+  if (written != static_cast<ssize_t>(text.size()))
+    return Unavailable(fmt::format("cannot write {}", path));
   return OkStatus();
 }
 
@@ -78,7 +79,8 @@ StatusOr<Key> LoadKey(const std::string& path) {
 }
 
 void AddEntry(X509_NAME* name, const char* field, const std::string& text) {
-  X509_NAME_add_entry_by_txt(name, field, MBSTRING_UTF8, reinterpret_cast<const unsigned char*>(text.data()),
+  X509_NAME_add_entry_by_txt(name, field, MBSTRING_UTF8,
+                             reinterpret_cast<const unsigned char*>(text.data()),
                              static_cast<int>(text.size()), -1, 0);
 }
 
@@ -102,7 +104,8 @@ void SetSerial(X509* certificate) {
 }
 
 // `issuer` and `issuer_key` null: self-signed.
-StatusOr<Certificate> Sign(const Request& request, EVP_PKEY* key, X509* issuer, EVP_PKEY* issuer_key) {
+StatusOr<Certificate> Sign(const Request& request, EVP_PKEY* key, X509* issuer,
+                           EVP_PKEY* issuer_key) {
   Certificate certificate(X509_new());
   X509* raw = certificate.get();
   X509_set_version(raw, 2);
@@ -117,15 +120,17 @@ StatusOr<Certificate> Sign(const Request& request, EVP_PKEY* key, X509* issuer, 
   X509_set_issuer_name(raw, X509_get_subject_name(signer));
   bool done = AddExtension(raw, signer, NID_subject_key_identifier, "hash");
   if (request.usage.empty()) {
-    done = done && AddExtension(raw, signer, NID_basic_constraints, "critical,CA:TRUE") &&
-           AddExtension(raw, signer, NID_key_usage, "critical,keyCertSign,cRLSign,digitalSignature");
+    done =
+        done && AddExtension(raw, signer, NID_basic_constraints, "critical,CA:TRUE") &&
+        AddExtension(raw, signer, NID_key_usage, "critical,keyCertSign,cRLSign,digitalSignature");
   } else {
     done = done && AddExtension(raw, signer, NID_basic_constraints, "critical,CA:FALSE") &&
            AddExtension(raw, signer, NID_authority_key_identifier, "keyid:always") &&
            AddExtension(raw, signer, NID_key_usage, "critical,digitalSignature") &&
            AddExtension(raw, signer, NID_ext_key_usage, request.usage);
   }
-  if (!request.names.empty()) done = done && AddExtension(raw, signer, NID_subject_alt_name, request.names);
+  if (!request.names.empty())
+    done = done && AddExtension(raw, signer, NID_subject_alt_name, request.names);
   if (!done || X509_sign(raw, issuer_key != nullptr ? issuer_key : key, EVP_sha256()) == 0) {
     return Internal("cannot sign a certificate");
   }
@@ -142,7 +147,8 @@ bool Exists(const std::string& path) {
 Status MakeAuthority(const std::string& directory) {
   if (Exists(directory + "/ca.key")) return OkStatus();
   const Key key = NewKey();
-  WEIR_ASSIGN_OR_RETURN(const Certificate certificate, Sign({"weir-sim", {}, "", ""}, key.get(), nullptr, nullptr));
+  WEIR_ASSIGN_OR_RETURN(const Certificate certificate,
+                        Sign({"weir-sim", {}, "", ""}, key.get(), nullptr, nullptr));
   return Save(directory + "/ca", certificate.get(), key.get());
 }
 
@@ -151,7 +157,8 @@ Status MakeSigned(const std::string& directory, const std::string& name, const R
   WEIR_ASSIGN_OR_RETURN(const Certificate issuer, LoadCertificate(directory + "/ca.crt"));
   WEIR_ASSIGN_OR_RETURN(const Key issuer_key, LoadKey(directory + "/ca.key"));
   const Key key = NewKey();
-  WEIR_ASSIGN_OR_RETURN(const Certificate certificate, Sign(request, key.get(), issuer.get(), issuer_key.get()));
+  WEIR_ASSIGN_OR_RETURN(const Certificate certificate,
+                        Sign(request, key.get(), issuer.get(), issuer_key.get()));
   return Save(directory + "/" + name, certificate.get(), key.get());
 }
 
@@ -186,7 +193,8 @@ StatusOr<std::string> ReadFile(const std::string& path) {
 }
 
 Status MakeClientCertificate(const std::string& directory, const std::string& name,
-                             const std::string& common_name, const std::vector<std::string>& organisations) {
+                             const std::string& common_name,
+                             const std::vector<std::string>& organisations) {
   return MakeSigned(directory, name, {common_name, organisations, "", "clientAuth"});
 }
 
@@ -199,7 +207,8 @@ StatusOr<CertificateFiles> MakeCertificates(const std::string& directory,
   WEIR_TRY(MakeClientCertificate(directory, "admin", "admin", {"system:masters"}));
   WEIR_TRY(MakeClientCertificate(directory, "front-proxy-client", "front-proxy-client", {}));
   WEIR_TRY(MakeToken(directory + "/token"));
-  return CertificateFiles{directory + "/ca.crt", directory + "/server.crt", directory + "/server.key"};
+  return CertificateFiles{directory + "/ca.crt", directory + "/server.crt",
+                          directory + "/server.key"};
 }
 
 Status WriteKubeconfigs(const std::string& directory, const std::string& server) {
@@ -213,7 +222,8 @@ Status WriteKubeconfigs(const std::string& directory, const std::string& server)
   };
   WEIR_TRY(WriteFile(directory + "/kubeconfig",
                      text("    client-certificate: admin.crt\n    client-key: admin.key\n"), 0600));
-  return WriteFile(directory + "/weir.kubeconfig", text(fmt::format("    token: {}\n", token)), 0600);
+  return WriteFile(directory + "/weir.kubeconfig", text(fmt::format("    token: {}\n", token)),
+                   0600);
 }
 
 }  // namespace weir::sim

@@ -60,7 +60,8 @@ void Churn::Change(Collection& collection, std::string_view key, Edit edit) {
 }
 
 std::string Churn::RandomKey(const Collection& collection) {
-  // Keys of the simulator's own objects end in numbers or random letters: a random start is random enough.
+  // Keys of the simulator's own objects end in numbers or random letters: a random start is random
+  // enough.
   const ObjectTree& tree = collection.tree();
   if (tree.empty()) return {};
   auto at = tree.Begin();
@@ -69,7 +70,8 @@ std::string Churn::RandomKey(const Collection& collection) {
         "node-" + std::to_string(100000 + population_.random()() % tree.sums().objects).substr(1);
     at = tree.LowerBound(collection.spec().namespaced ? "kube-node-lease/" + name : name);
   } else {
-    for (uint64_t steps = population_.random()() % std::min<uint64_t>(tree.sums().objects, 64); steps > 0; --steps) {
+    for (uint64_t steps = population_.random()() % std::min<uint64_t>(tree.sums().objects, 64);
+         steps > 0; --steps) {
       at.Next();
     }
   }

@@ -13,8 +13,8 @@
 
 namespace weir::sim {
 
-// Of a hundred events 55 change a pod's status, 25 renew a lease, 8 delete or create a pod, 6 change a node and
-// 6 an endpoint slice; what does not exist is left out. Thread-affine.
+// Of a hundred events 55 change a pod's status, 25 renew a lease, 8 delete or create a pod, 6
+// change a node and 6 an endpoint slice; what does not exist is left out. Thread-affine.
 class Churn {
  public:
   // After Population::Fill().

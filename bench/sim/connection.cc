@@ -86,24 +86,25 @@ http::RequestHead ConvertHead(const Head& message) {
 
 TimePoint Now() { return std::chrono::time_point_cast<Duration>(std::chrono::steady_clock::now()); }
 
-Connection::Connection(net::ip::tcp::socket socket, net::ssl::context& tls, ServerContext& context)
+Connection::Connection(net::ip::tcp::socket socket, net::ssl::context& tls,
+                       std::shared_ptr<ServerContext> context)
     : stream_(std::move(socket), tls),
-      context_(context),
+      context_(std::move(context)),
       deadline_(stream_.get_executor()),
       wake_(stream_.get_executor()),
       input_(kMaxHead + kMaxBody) {
-  ++context_.counters.connections;
-  ++context_.counters.accepted;
+  ++context_->counters.connections;
+  ++context_->counters.accepted;
 }
 
-Connection::~Connection() { --context_.counters.connections; }
+Connection::~Connection() { --context_->counters.connections; }
 
 net::awaitable<void> Connection::Serve(std::shared_ptr<Connection> self) {
   bool open = co_await self->Handshake();
   while (open) {
     auto request = co_await self->ReadRequest();
     if (!request) break;
-    ++self->context_.counters.requests;
+    ++self->context_->counters.requests;
     auto shared = std::make_shared<const Request>(*std::move(request));
     const bool sent = co_await self->Respond(shared);
     open = sent && shared->head.keep_alive && !self->gone_;
@@ -168,10 +169,10 @@ net::awaitable<bool> Connection::Respond(std::shared_ptr<const Request> request)
   const std::string resource =
       ParseRequestInfo(request->head.method, request->head.path(), query).id.resource;
   co_await WaitWhileStalled(resource);
-  Answer answer = context_.api.Handle(*request, Now(), false);
+  Answer answer = context_->api.Handle(*request, Now(), false);
   if (answer.wait_for) {
     co_await WaitForRevision(*answer.wait_for);
-    answer = context_.api.Handle(*request, Now(), true);
+    answer = context_->api.Handle(*request, Now(), true);
   }
   if (const auto* reply = std::get_if<Reply>(&answer.content)) {
     co_return co_await SendReply(*request, *reply);
@@ -209,8 +210,8 @@ std::string Connection::Head(const Request& request, int status, std::string_vie
 }
 
 net::awaitable<bool> Connection::SendReply(const Request& request, const Reply& reply) {
-  std::string bytes = Head(request, reply.status, reply.content_type, reply.headers, Framing::kLength,
-                           reply.body.size());
+  std::string bytes = Head(request, reply.status, reply.content_type, reply.headers,
+                           Framing::kLength, reply.body.size());
   if (request.head.method != "HEAD") bytes += reply.body;
   co_return co_await Write(bytes);
 }
@@ -290,7 +291,7 @@ net::awaitable<bool> Connection::WriteBody(const Request& request, std::string_v
   } else {
     framed = bytes;
   }
-  if (!context_.faults.TakeCut(resource)) co_return co_await Write(framed);
+  if (!context_->faults.TakeCut(resource)) co_return co_await Write(framed);
   framed.resize(framed.size() / 2);
   co_await Write(framed);
   Close();
@@ -301,21 +302,23 @@ net::awaitable<bool> Connection::Write(std::string_view bytes) {
   SetDeadline(kWriteTime);
   const auto [error, size] =
       co_await net::async_write(stream_, net::buffer(bytes.data(), bytes.size()), kTuple);
-  context_.counters.sent_bytes += size;
+  context_->counters.sent_bytes += size;
   deadline_.cancel();
   co_return !error;
 }
 
 net::awaitable<bool> Connection::WaitForRevision(Revision revision) {
   const TimePoint end = Now() + kFreshnessWait;
-  while (context_.store.revision() < revision && Now() < end) co_await Sleep(Now() + kFreshnessPoll);
-  co_return context_.store.revision() >= revision;
+  while (context_->store.revision() < revision && Now() < end)
+    co_await Sleep(Now() + kFreshnessPoll);
+  co_return context_->store.revision() >= revision;
 }
 
 net::awaitable<void> Connection::WaitWhileStalled(const std::string& resource) {
-  while (!gone_ && context_.faults.ResumeAt(resource) > Now()) {
-    const TimePoint step = Now() + std::chrono::milliseconds(50);  // Faults may be cleared meanwhile.
-    co_await Sleep(std::min(step, context_.faults.ResumeAt(resource)));
+  while (!gone_ && context_->faults.ResumeAt(resource) > Now()) {
+    const TimePoint step =
+        Now() + std::chrono::milliseconds(50);  // Faults may be cleared meanwhile.
+    co_await Sleep(std::min(step, context_->faults.ResumeAt(resource)));
   }
 }
 
@@ -328,16 +331,16 @@ net::awaitable<void> Connection::Sleep(TimePoint until) {
 void Connection::ReadAhead() {
   if (reading_ahead_) return;
   reading_ahead_ = true;
-  stream_.async_read_some(input_.prepare(4096),
-                          [self = shared_from_this()](boost::system::error_code error, size_t size) {
-                            self->reading_ahead_ = false;
-                            if (error) {
-                              self->gone_ = true;
-                            } else {
-                              self->input_.commit(size);
-                            }
-                            self->wake_.cancel();
-                          });
+  stream_.async_read_some(input_.prepare(4096), [self = shared_from_this()](
+                                                    boost::system::error_code error, size_t size) {
+    self->reading_ahead_ = false;
+    if (error) {
+      self->gone_ = true;
+    } else {
+      self->input_.commit(size);
+    }
+    self->wake_.cancel();
+  });
 }
 
 void Connection::SetDeadline(Duration after) {

@@ -1,6 +1,7 @@
 // One client's HTTPS connection: HTTP/1.1, one request after the other.
 //
-// All connections live on the simulator's one thread. A connection keeps itself alive until it is closed.
+// All connections live on the simulator's one thread. A connection keeps itself alive until it is
+// closed.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -38,7 +39,8 @@ struct ServerContext {
 
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(net::ip::tcp::socket socket, net::ssl::context& tls, ServerContext& context);
+  Connection(net::ip::tcp::socket socket, net::ssl::context& tls,
+             std::shared_ptr<ServerContext> context);
   ~Connection();
   // Handshake and requests until the end; to be spawned with a reference of its own.
   static net::awaitable<void> Serve(std::shared_ptr<Connection> self);
@@ -52,12 +54,15 @@ class Connection : public std::enable_shared_from_this<Connection> {
   net::awaitable<std::optional<Request>> ReadRequest();
   net::awaitable<bool> Respond(std::shared_ptr<const Request> request);
   net::awaitable<bool> SendReply(const Request& request, const Reply& reply);
-  net::awaitable<bool> SendList(const Request& request, ListCursor& list, const std::string& resource);
+  net::awaitable<bool> SendList(const Request& request, ListCursor& list,
+                                const std::string& resource);
   net::awaitable<bool> SendWatch(const Request& request, Watch& watch, const std::string& resource);
-  net::awaitable<bool> SendEvents(const Request& request, Watch& watch, const std::string& resource);
+  net::awaitable<bool> SendEvents(const Request& request, Watch& watch,
+                                  const std::string& resource);
   net::awaitable<bool> Write(std::string_view bytes);
   // Writes `bytes` as a chunk, or only half of it and then an abrupt end where the faults say so.
-  net::awaitable<bool> WriteBody(const Request& request, std::string_view bytes, const std::string& resource);
+  net::awaitable<bool> WriteBody(const Request& request, std::string_view bytes,
+                                 const std::string& resource);
   net::awaitable<bool> WaitForRevision(Revision revision);
   net::awaitable<void> WaitWhileStalled(const std::string& resource);
   net::awaitable<void> Sleep(TimePoint until);
@@ -71,7 +76,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void Close();
 
   Stream stream_;
-  ServerContext& context_;
+  const std::shared_ptr<ServerContext> context_;  // Outlives the server for the counters' sake.
   net::steady_timer deadline_;
   net::steady_timer wake_;
   boost::beast::flat_buffer input_;

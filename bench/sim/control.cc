@@ -57,8 +57,8 @@ Reply Control::Fault(const Query& query, TimePoint now) {
   if (kind == "drop-watches") return DropWatches(query);
   if (kind == "refuse") {
     if (*code < 400 || *code > 599) return Refused("code must be 400 to 599");
-    Faults::Refusal refusal{static_cast<int>(*code), std::string(query.Text("verb")), resource, *count,
-                            static_cast<int>(*retry)};
+    Faults::Refusal refusal{static_cast<int>(*code), std::string(query.Text("verb")), resource,
+                            *count, static_cast<int>(*retry)};
     return faults_.Refuse(std::move(refusal)) ? Done() : Refused("too many refusals at once");
   }
   if (kind == "stall") {

@@ -35,7 +35,8 @@ std::string Response(const Reply& reply) {
 }  // namespace
 
 StatusOr<std::unique_ptr<ControlServer>> ControlServer::Listen(net::io_context& io, uint16_t port,
-                                                               Control& control, const Server& server) {
+                                                               Control& control,
+                                                               const Server& server) {
   std::unique_ptr<ControlServer> self(new ControlServer(io, control, server));
   boost::system::error_code error;
   const net::ip::tcp::endpoint endpoint(net::ip::address_v4::loopback(), port);
@@ -43,7 +44,8 @@ StatusOr<std::unique_ptr<ControlServer>> ControlServer::Listen(net::io_context& 
   if (!error) self->acceptor_.set_option(net::ip::tcp::acceptor::reuse_address(true), error);
   if (!error) self->acceptor_.bind(endpoint, error);
   if (!error) self->acceptor_.listen(16, error);
-  if (error) return Unavailable(fmt::format("cannot listen on control port {}: {}", port, error.message()));
+  if (error)
+    return Unavailable(fmt::format("cannot listen on control port {}: {}", port, error.message()));
   return self;
 }
 
@@ -65,7 +67,8 @@ net::awaitable<void> ControlServer::Accept(ControlServer* self) {
   }
 }
 
-net::awaitable<void> ControlServer::Serve(ControlServer* self, std::shared_ptr<net::ip::tcp::socket> socket) {
+net::awaitable<void> ControlServer::Serve(ControlServer* self,
+                                          std::shared_ptr<net::ip::tcp::socket> socket) {
   beast::flat_buffer input(kMaxRequest);
   beast::http::request_parser<beast::http::string_body> parser;
   parser.header_limit(kMaxRequest);
@@ -74,7 +77,8 @@ net::awaitable<void> ControlServer::Serve(ControlServer* self, std::shared_ptr<n
   if (error) co_return;
   const std::string method(parser.get().method_string());
   const std::string target(parser.get().target());
-  const std::string response = Response(self->control_.Handle(method, target, Now(), &self->server_.counters()));
+  const std::string response =
+      Response(self->control_.Handle(method, target, Now(), &self->server_.counters()));
   co_await net::async_write(*socket, net::buffer(response.data(), response.size()), kTuple);
 }
 

@@ -1,4 +1,5 @@
-// Discovery in its old form (clients that ask for the aggregated one fall back), the version, and as much OpenAPI as makes kubectl validate on the server.
+// Discovery in its old form (clients that ask for the aggregated one fall back), the version, and
+// as much OpenAPI as makes kubectl validate on the server.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -9,7 +10,8 @@
 namespace weir::sim {
 namespace {
 
-const char* const kVerbs[] = {"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"};
+const char* const kVerbs[] = {"create", "delete", "deletecollection", "get",
+                              "list",   "patch",  "update",           "watch"};
 
 JsonArray Texts(const std::vector<std::string>& values) {
   JsonArray array;
@@ -77,14 +79,16 @@ std::map<std::string, std::set<std::string>> GroupsOf(const Store& store) {
 }
 
 std::string Gvk(const TypeSpec& spec) {
-  return fmt::format(R"({{"group":"{}","kind":"{}","version":"{}"}})", spec.id.group, spec.kind, spec.id.version);
+  return fmt::format(R"({{"group":"{}","kind":"{}","version":"{}"}})", spec.id.group, spec.kind,
+                     spec.id.version);
 }
 
 }  // namespace
 
 Reply Api::GroupList() const {
   JsonArray groups;
-  for (const auto& [group, versions] : GroupsOf(store_)) groups.push_back(GroupEntry(group, versions));
+  for (const auto& [group, versions] : GroupsOf(store_))
+    groups.push_back(GroupEntry(group, versions));
   JsonObject list;
   list["kind"] = "APIGroupList";
   list["apiVersion"] = "v1";
@@ -111,7 +115,8 @@ std::optional<Reply> Api::Resources(std::string_view group, std::string_view ver
     if (collection->spec().status_subresource) resources.push_back(StatusEntry(collection->spec()));
   }
   for (const VirtualType& type : VirtualTypes()) {
-    if (type.id.group == group && type.id.version == version) resources.push_back(ReviewEntry(type));
+    if (type.id.group == group && type.id.version == version)
+      resources.push_back(ReviewEntry(type));
   }
   if (resources.empty()) return {};
   JsonObject list;
@@ -131,7 +136,8 @@ Reply Api::OpenApiIndex() const {
   return JsonReply(ToText(Json(JsonObject{{"paths", std::move(paths)}})));
 }
 
-// kubectl looks for one thing: whether PATCH of a kind knows `fieldValidation`. If so the server validates.
+// kubectl looks for one thing: whether PATCH of a kind knows `fieldValidation`. If so the server
+// validates.
 std::optional<Reply> Api::OpenApi(std::string_view group, std::string_view version) const {
   std::string paths;
   for (const auto& [id, collection] : store_.collections()) {
@@ -152,8 +158,9 @@ std::optional<Reply> Api::Discover(const Call& call) {
   std::string path = call.info.path;
   while (path.size() > 1 && path.ends_with('/')) path.pop_back();
   if (path == "/version") {
-    return JsonReply(R"({"major":"1","minor":"37","gitVersion":"v1.37.2-weir-sim","gitCommit":"","gitTreeState":"clean",)"
-                     R"("buildDate":"2026-07-23T00:00:00Z","goVersion":"none","compiler":"gcc","platform":"linux/amd64"})");
+    return JsonReply(
+        R"({"major":"1","minor":"37","gitVersion":"v1.37.2-weir-sim","gitCommit":"","gitTreeState":"clean",)"
+        R"("buildDate":"2026-07-23T00:00:00Z","goVersion":"none","compiler":"gcc","platform":"linux/amd64"})");
   }
   if (path == "/api") {
     return JsonReply(R"({"kind":"APIVersions","versions":["v1"],"serverAddressByClientCIDRs":[]})");

@@ -13,13 +13,15 @@ bool Covers(const std::string& pattern, std::string_view text) {
 
 ApiError ErrorOf(const Faults::Refusal& refusal) {
   switch (refusal.code) {
-    case 410: return ApiError::ListExpired();
+    case 410:
+      return ApiError::ListExpired();
     case 429:
       return ApiError::TooManyRequests("storage is (re)initializing", refusal.retry_after_seconds);
     case 503:
       return ApiError::ServiceUnavailable("the server is currently unable to handle the request",
                                           refusal.retry_after_seconds);
-    default: break;
+    default:
+      break;
   }
   ApiError error;
   error.code = refusal.code;

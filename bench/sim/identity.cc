@@ -78,14 +78,16 @@ std::optional<Identity> FromCertificate(const ClientCertificate& certificate) {
   Identity identity;
   identity.name = certificate.common_name;
   identity.groups = certificate.organisations;
-  identity.extra["authentication.kubernetes.io/credential-id"] = {"X509SHA256=" + certificate.fingerprint};
+  identity.extra["authentication.kubernetes.io/credential-id"] = {"X509SHA256=" +
+                                                                  certificate.fingerprint};
   return identity;
 }
 
 // "*", "/logs/*", or the very text.
 bool Names(const std::vector<std::string>& patterns, std::string_view text) {
   return std::any_of(patterns.begin(), patterns.end(), [text](const std::string& pattern) {
-    if (pattern.ends_with('*')) return text.starts_with(std::string_view(pattern).substr(0, pattern.size() - 1));
+    if (pattern.ends_with('*'))
+      return text.starts_with(std::string_view(pattern).substr(0, pattern.size() - 1));
     return text == pattern;
   });
 }
@@ -94,9 +96,10 @@ bool AlwaysAllowed(const Identity& identity, const Attributes& attributes) {
   if (identity.InGroup("system:masters")) return true;
   if (!attributes.is_resource) {
     const bool read = attributes.verb == "get" || attributes.verb == "head";
-    const std::vector<std::string> everybody = {"/healthz", "/livez", "/readyz", "/version", "/version/",
-                                                "/livez/*", "/readyz/*"};
-    const std::vector<std::string> authenticated = {"/api", "/api/*", "/apis", "/apis/*", "/openapi", "/openapi/*"};
+    const std::vector<std::string> everybody = {"/healthz",  "/livez",   "/readyz",  "/version",
+                                                "/version/", "/livez/*", "/readyz/*"};
+    const std::vector<std::string> authenticated = {"/api",    "/api/*",   "/apis",
+                                                    "/apis/*", "/openapi", "/openapi/*"};
     return read && (Names(everybody, attributes.path) ||
                     (identity.InGroup(kAuthenticated) && Names(authenticated, attributes.path)));
   }
@@ -132,7 +135,8 @@ StatusOr<Identity> Access::Authenticate(const http::HeaderList& headers,
   if (certificate != nullptr) {
     std::optional<Identity> identity;
     if (certificate->verified) {
-      identity = certificate->common_name == kFrontProxy ? FromFrontProxy(headers) : FromCertificate(*certificate);
+      identity = certificate->common_name == kFrontProxy ? FromFrontProxy(headers)
+                                                         : FromCertificate(*certificate);
     }
     if (identity) return WithAuthenticated(*std::move(identity));
     failed = true;
@@ -173,9 +177,10 @@ std::variant<Identity, ApiError> Access::Impersonate(const http::HeaderList& hea
 }
 
 bool Access::Covers(const Rule& rule, const Identity& identity, const Attributes& attributes) {
-  const bool subject = Names(rule.users, identity.name) ||
-                       std::any_of(identity.groups.begin(), identity.groups.end(),
-                                   [&](const std::string& group) { return Names(rule.groups, group); });
+  const bool subject =
+      Names(rule.users, identity.name) ||
+      std::any_of(identity.groups.begin(), identity.groups.end(),
+                  [&](const std::string& group) { return Names(rule.groups, group); });
   if (!subject || !Names(rule.verbs, attributes.verb)) return false;
   if (!attributes.is_resource) return Names(rule.paths, attributes.path);
   std::string resource = attributes.resource;
@@ -194,8 +199,9 @@ bool Access::Allows(const Identity& identity, const Attributes& attributes) cons
 
 ApiError ForbiddenError(const Identity& identity, const Attributes& attributes) {
   if (!attributes.is_resource) {
-    return ApiError::Forbidden({}, "", fmt::format(R"(forbidden: User "{}" cannot {} path "{}")", identity.name,
-                                                   attributes.verb, attributes.path));
+    return ApiError::Forbidden({}, "",
+                               fmt::format(R"(forbidden: User "{}" cannot {} path "{}")",
+                                           identity.name, attributes.verb, attributes.path));
   }
   const ResourceId id{attributes.group, "", attributes.resource};
   std::string subject = id.GroupResource();
@@ -211,8 +217,8 @@ ApiError ForbiddenError(const Identity& identity, const Attributes& attributes) 
                                 : fmt::format("in the namespace \"{}\"", attributes.namespace_);
   return ApiError::Forbidden(
       id, attributes.name,
-      fmt::format(R"({} is forbidden: User "{}" cannot {} resource "{}" in API group "{}" {})", subject,
-                  identity.name, attributes.verb, resource, attributes.group, scope));
+      fmt::format(R"({} is forbidden: User "{}" cannot {} resource "{}" in API group "{}" {})",
+                  subject, identity.name, attributes.verb, resource, attributes.group, scope));
 }
 
 }  // namespace weir::sim

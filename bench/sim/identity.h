@@ -43,15 +43,16 @@ struct Attributes {
 // The rules file:
 //
 //   tokens:
-//   - {token: kubelet-7, user: "system:node:node-00007", groups: ["system:nodes"], uid: "", extra: {key: [value]}}
-//   allow:
-//   - {groups: ["system:nodes"], verbs: [get, list, watch], resources: [pods, nodes, leases.coordination.k8s.io]}
+//   - {token: kubelet-7, user: "system:node:node-00007", groups: ["system:nodes"], uid: "", extra:
+//   {key: [value]}} allow:
+//   - {groups: ["system:nodes"], verbs: [get, list, watch], resources: [pods, nodes,
+//   leases.coordination.k8s.io]}
 //   - {users: [ci], verbs: ["*"], resources: ["*"], namespaces: [team-0], names: [x]}
 //   - {groups: ["system:authenticated"], verbs: [get], paths: ["/metrics", "/logs/*"]}
 //
-// "*" stands for anything; an absent list of `namespaces` or `names` too. `pods/status` names a subresource.
-// Without any rule: `system:masters` may do everything, `system:authenticated` discovery and reviews of themselves,
-// everybody health and version.
+// "*" stands for anything; an absent list of `namespaces` or `names` too. `pods/status` names a
+// subresource. Without any rule: `system:masters` may do everything, `system:authenticated`
+// discovery and reviews of themselves, everybody health and version.
 class Access {
  public:
   Access();
@@ -60,11 +61,13 @@ class Access {
   Status LoadText(const std::string& yaml);
   void AddToken(std::string token, Identity identity);
 
-  // As the union of a kube-apiserver: front proxy, certificate, token, else anonymous. A credential that fails, with
-  // no other that succeeds, is Unauthenticated.
-  StatusOr<Identity> Authenticate(const http::HeaderList& headers, const ClientCertificate* certificate) const;
+  // As the union of a kube-apiserver: front proxy, certificate, token, else anonymous. A credential
+  // that fails, with no other that succeeds, is Unauthenticated.
+  StatusOr<Identity> Authenticate(const http::HeaderList& headers,
+                                  const ClientCertificate* certificate) const;
   // Applies Impersonate-* headers; the error is 400 or 403.
-  std::variant<Identity, ApiError> Impersonate(const http::HeaderList& headers, Identity identity) const;
+  std::variant<Identity, ApiError> Impersonate(const http::HeaderList& headers,
+                                               Identity identity) const;
   bool Allows(const Identity& identity, const Attributes& attributes) const;
   // Null: no such token.
   const Identity* FindToken(std::string_view token) const;

@@ -71,16 +71,30 @@ StatusOr<Json> ParseJson(std::string_view text) {
 
 void AppendJson(const Json& value, std::string& out) {
   switch (value.kind()) {
-    case boost::json::kind::null: out += "null"; return;
-    case boost::json::kind::bool_: out += value.get_bool() ? "true" : "false"; return;
-    case boost::json::kind::int64: out += std::to_string(value.get_int64()); return;
-    case boost::json::kind::uint64: out += std::to_string(value.get_uint64()); return;
-    case boost::json::kind::double_: AppendDouble(value.get_double(), out); return;
+    case boost::json::kind::null:
+      out += "null";
+      return;
+    case boost::json::kind::bool_:
+      out += value.get_bool() ? "true" : "false";
+      return;
+    case boost::json::kind::int64:
+      out += std::to_string(value.get_int64());
+      return;
+    case boost::json::kind::uint64:
+      out += std::to_string(value.get_uint64());
+      return;
+    case boost::json::kind::double_:
+      AppendDouble(value.get_double(), out);
+      return;
     case boost::json::kind::string:
       AppendJsonString({value.get_string().data(), value.get_string().size()}, out);
       return;
-    case boost::json::kind::array: AppendArray(value.get_array(), out); return;
-    case boost::json::kind::object: AppendObject(value.get_object(), out); return;
+    case boost::json::kind::array:
+      AppendArray(value.get_array(), out);
+      return;
+    case boost::json::kind::object:
+      AppendObject(value.get_object(), out);
+      return;
   }
 }
 

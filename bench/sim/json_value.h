@@ -1,4 +1,5 @@
-// JSON trees for writes and templates: small, off the hot path, and written as Go's encoding/json writes them.
+// JSON trees for writes and templates: small, off the hot path, and written as Go's encoding/json
+// writes them.
 #pragma once
 
 #include <boost/json/object.hpp>

@@ -1,4 +1,5 @@
-// Decoding and validation of list options, in upstream's order and with its texts (api-semantics 1.7 to 1.10).
+// Decoding and validation of list options, in upstream's order and with its texts
+// (api-semantics 1.7 to 1.10).
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -79,8 +80,7 @@ std::vector<Failure> ValidateList(const ListOptions& options, std::string_view m
     }
   }
   if (options.initial_events) {
-    failures.push_back(
-        Forbidden("sendInitialEvents is forbidden for list", "sendInitialEvents"));
+    failures.push_back(Forbidden("sendInitialEvents is forbidden for list", "sendInitialEvents"));
   }
   return failures;
 }
@@ -119,7 +119,8 @@ ApiError Invalid(const std::vector<Failure>& failures) {
   for (const Failure& failure : failures) {
     error.details.causes.push_back({failure.reason, failure.text, failure.field});
     std::string text = failure.field + ": " + failure.text;
-    if (std::find(texts.begin(), texts.end(), text) == texts.end()) texts.push_back(std::move(text));
+    if (std::find(texts.begin(), texts.end(), text) == texts.end())
+      texts.push_back(std::move(text));
   }
   error.message = texts.size() == 1 ? texts[0] : fmt::format("[{}]", fmt::join(texts, ", "));
   error.message = "ListOptions.meta.k8s.io \"\" is invalid: " + error.message;
@@ -158,7 +159,8 @@ std::optional<ApiError> DecodeToken(std::string_view text, ListOptions& options)
     return BadRequest("specifying resource version is not allowed when using continue");
   }
   auto token = ContinueToken::Decode(text);
-  if (!token.ok()) return BadRequest(fmt::format("invalid continue token: {}", Message(token.status())));
+  if (!token.ok())
+    return BadRequest(fmt::format("invalid continue token: {}", Message(token.status())));
   options.token = *std::move(token);
   return {};
 }

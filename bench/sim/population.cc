@@ -250,8 +250,10 @@ Status Population::AddCustomResources() {
 
 Status Population::AddApiServices() {
   std::vector<std::pair<std::string, std::string>> versions;
-  for (const auto& [id, collection] : store_.collections()) versions.emplace_back(id.group, id.version);
-  for (const VirtualType& type : VirtualTypes()) versions.emplace_back(type.id.group, type.id.version);
+  for (const auto& [id, collection] : store_.collections())
+    versions.emplace_back(id.group, id.version);
+  for (const VirtualType& type : VirtualTypes())
+    versions.emplace_back(type.id.group, type.id.version);
   std::sort(versions.begin(), versions.end());
   versions.erase(std::unique(versions.begin(), versions.end()), versions.end());
   for (const auto& [group, version] : versions) {

@@ -63,8 +63,8 @@ class Population {
   std::vector<std::string> node_uids_;
   size_t pods_made_ = 0;
 
-  const TextTemplate pod_, node_, service_, slice_, endpoint_, lease_, configmap_, secret_, namespace_form_, crontab_,
-      crd_, api_service_;
+  const TextTemplate pod_, node_, service_, slice_, endpoint_, lease_, configmap_, secret_,
+      namespace_form_, crontab_, crd_, api_service_;
 };
 
 // Now, as Kubernetes writes it: "2026-07-23T10:00:00Z", and with microseconds.

@@ -33,10 +33,12 @@ int64_t LimitAt(const Collection& collection, const ListOptions& options) {
   return any && collection.spec().id.resource != "events" ? 0 : options.limit;
 }
 
-std::variant<ListSource, ApiError> SourceOf(const Collection& collection, const ListOptions& options) {
+std::variant<ListSource, ApiError> SourceOf(const Collection& collection,
+                                            const ListOptions& options) {
   if (options.token) {
     if (options.token->revision > 0) {
-      return ExactSource(collection, Revision{static_cast<uint64_t>(options.token->revision)}, options);
+      return ExactSource(collection, Revision{static_cast<uint64_t>(options.token->revision)},
+                         options);
     }
     return ListSource{collection.Now(), options.limit, options.token->start_key};
   }
@@ -57,7 +59,8 @@ Answer Api::List(const Call& call, Collection& collection) {
   if (const auto* error = std::get_if<ApiError>(&parsed)) return ReplyOf(*error);
   const auto& options = std::get<ListOptions>(parsed);
   std::string namespace_name = collection.spec().namespaced ? call.info.namespace_ : "";
-  auto selection = Selection::Make(collection.spec(), std::move(namespace_name), options.labels, options.fields);
+  auto selection =
+      Selection::Make(collection.spec(), std::move(namespace_name), options.labels, options.fields);
   if (!selection.ok()) return ReplyOf(BadRequest(std::string(Message(selection.status()))));
 
   const bool continued = options.token && options.token->revision > 0;
@@ -69,7 +72,8 @@ Answer Api::List(const Call& call, Collection& collection) {
       if (!call.waited) answer.wait_for = wanted;
       return answer;
     }
-    if (!options.revision || wanted > collection.cache_revision()) collection.Advance(store_.revision());
+    if (!options.revision || wanted > collection.cache_revision())
+      collection.Advance(store_.revision());
   }
   auto source = SourceOf(collection, options);
   if (const auto* error = std::get_if<ApiError>(&source)) return ReplyOf(*error);
@@ -88,7 +92,8 @@ Answer Api::StartWatch(const Call& call, std::shared_ptr<Collection> collection)
   if (const auto* error = std::get_if<ApiError>(&parsed)) return ReplyOf(*error);
   const auto& options = std::get<ListOptions>(parsed);
   std::string namespace_name = collection->spec().namespaced ? call.info.namespace_ : "";
-  auto selection = Selection::Make(collection->spec(), std::move(namespace_name), options.labels, options.fields);
+  auto selection = Selection::Make(collection->spec(), std::move(namespace_name), options.labels,
+                                   options.fields);
   if (!selection.ok()) return ReplyOf(BadRequest(std::string(Message(selection.status()))));
 
   const bool now_or_any = options.resource_version.empty() || options.resource_version == "0";
@@ -118,7 +123,8 @@ Answer Api::StartWatch(const Call& call, std::shared_ptr<Collection> collection)
   watch.selection = too_new ? Everything() : *std::move(selection);
   auto stream = std::make_unique<Watch>(std::move(collection), std::move(watch));
   if (too_new) {
-    stream->Fail(ApiError::TooLargeResourceVersion(options.revision->value, store_.revision().value));
+    stream->Fail(
+        ApiError::TooLargeResourceVersion(options.revision->value, store_.revision().value));
   }
   return stream;
 }
@@ -126,7 +132,8 @@ Answer Api::StartWatch(const Call& call, std::shared_ptr<Collection> collection)
 Answer Api::Get(const Call& call, Collection& collection) {
   auto parsed = ParseListOptions(Query(""), true);
   if (!call.query.Text("resourceVersion").empty() && call.query.Text("resourceVersion") != "0") {
-    const std::string revision = "resourceVersion=" + std::string(call.query.Text("resourceVersion"));
+    const std::string revision =
+        "resourceVersion=" + std::string(call.query.Text("resourceVersion"));
     parsed = ParseListOptions(Query(revision), true);
   }
   if (const auto* error = std::get_if<ApiError>(&parsed)) return ReplyOf(*error);
@@ -137,8 +144,8 @@ Answer Api::Get(const Call& call, Collection& collection) {
     if (!call.waited) answer.wait_for = *options.revision;
     return answer;
   }
-  const std::string key = collection.spec().namespaced ? call.info.namespace_ + "/" + call.info.name
-                                                       : call.info.name;
+  const std::string key =
+      collection.spec().namespaced ? call.info.namespace_ + "/" + call.info.name : call.info.name;
   const ObjectRef object = collection.tree().Find(key);
   if (!object) return ReplyOf(ApiError::NotFound(collection.spec().id, call.info.name));
   return JsonReply(WholeObject(collection, *object));

@@ -64,7 +64,8 @@ std::variant<ListOptions, ApiError> ParseListOptions(const Query& query, bool wa
 
 ApiError BadRequest(std::string message);
 
-// Which media type an answer may have: the first Accept line decides (api-semantics 5.1). The simulator has JSON only.
+// Which media type an answer may have: the first Accept line decides (api-semantics 5.1). The
+// simulator has JSON only.
 bool AcceptsJson(const http::HeaderList& headers);
 
 }  // namespace weir::sim

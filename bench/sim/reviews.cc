@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "bench/sim/api.h"
+#include "bench/sim/write_rules.h"
 
 namespace weir::sim {
 namespace {
@@ -82,8 +83,11 @@ void Api::ReviewAccess(Json& review, const Identity& self) const {
 }
 
 Reply Api::Review(const Call& call, std::string_view kind) {
-  auto body = ParseJson(call.request.body);
-  if (!body.ok() || !body->is_object()) return ReplyOf(BadRequest("the object provided is unrecognized"));
+  const std::string* type = call.request.head.headers.First("Content-Type");
+  auto parsed = ParseBody(type == nullptr ? "" : *type, call.request.body);
+  if (const auto* error = std::get_if<ApiError>(&parsed)) return ReplyOf(*error);
+  Json* body = &std::get<Json>(parsed);
+  if (!body->is_object()) return ReplyOf(BadRequest("the object provided is unrecognized"));
   JsonObject& object = body->get_object();
   object["kind"] = kind;
   object["apiVersion"] = call.info.id.ApiVersion();

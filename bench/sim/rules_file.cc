@@ -47,7 +47,8 @@ Status ReadLists(const YAML::Node& node, const Lists& lists) {
   for (const auto& entry : node) {
     const auto key = entry.first.as<std::string>();
     const auto list = lists.find(key);
-    if (list == lists.end()) return InvalidArgument(fmt::format("unknown key \"{}\" in a rule", key));
+    if (list == lists.end())
+      return InvalidArgument(fmt::format("unknown key \"{}\" in a rule", key));
     *list->second = ReadList(entry.second);
   }
   return OkStatus();

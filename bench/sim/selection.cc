@@ -55,8 +55,8 @@ StatusOr<Selection> Selection::Make(const TypeSpec& spec, std::string namespace_
     indexed = indexed && IsIndexed(spec, requirement.field);
   }
   if (!indexed) selection.other_ = fields;
-  selection.filter_ = Filter(std::move(namespace_name), std::move(labels),
-                             indexed ? fields : FieldSelector());
+  selection.filter_ =
+      Filter(std::move(namespace_name), std::move(labels), indexed ? fields : FieldSelector());
   return selection;
 }
 

@@ -27,8 +27,8 @@ class Selection {
   const Filter& filter() const { return filter_; }
 
  private:
-  Filter filter_;          // All, or what remains to be done when `other_` has been applied.
-  FieldSelector other_;    // With fields that only the object's body has; empty for most.
+  Filter filter_;        // All, or what remains to be done when `other_` has been applied.
+  FieldSelector other_;  // With fields that only the object's body has; empty for most.
 };
 
 }  // namespace weir::sim

@@ -13,11 +13,12 @@ namespace {
 
 constexpr auto kTuple = net::as_tuple(net::use_awaitable);
 
-int SelectProtocol(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in,
-                   unsigned int in_size, void*) {
+int SelectProtocol(SSL*, const unsigned char** out, unsigned char* out_size,
+                   const unsigned char* in, unsigned int in_size, void*) {
   static constexpr unsigned char kHttp1[] = "\x08http/1.1";
   unsigned char* chosen = nullptr;
-  const int result = SSL_select_next_proto(&chosen, out_size, kHttp1, sizeof kHttp1 - 1, in, in_size);
+  const int result =
+      SSL_select_next_proto(&chosen, out_size, kHttp1, sizeof kHttp1 - 1, in, in_size);
   *out = chosen;
   return result == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
 }
@@ -31,8 +32,8 @@ Server::Server(net::io_context& io, Options options, Api& api, Store& store, Fau
       acceptor_(io),
       context_(new ServerContext{api, store, faults, {}}) {}
 
-StatusOr<std::unique_ptr<Server>> Server::Listen(net::io_context& io, Options options, Api& api, Store& store,
-                                                 Faults& faults) {
+StatusOr<std::unique_ptr<Server>> Server::Listen(net::io_context& io, Options options, Api& api,
+                                                 Store& store, Faults& faults) {
   std::unique_ptr<Server> server(new Server(io, std::move(options), api, store, faults));
   WEIR_TRY(server->LoadTls());
   WEIR_TRY(server->Bind());
@@ -42,7 +43,8 @@ StatusOr<std::unique_ptr<Server>> Server::Listen(net::io_context& io, Options op
 Status Server::LoadTls() {
   boost::system::error_code error;
   tls_.use_certificate_chain_file(options_.certificate_file, error);
-  if (error) return InvalidArgument(fmt::format("{}: {}", options_.certificate_file, error.message()));
+  if (error)
+    return InvalidArgument(fmt::format("{}: {}", options_.certificate_file, error.message()));
   tls_.use_private_key_file(options_.key_file, net::ssl::context::pem, error);
   if (error) return InvalidArgument(fmt::format("{}: {}", options_.key_file, error.message()));
   SSL_CTX* raw = tls_.native_handle();
@@ -55,7 +57,8 @@ Status Server::LoadTls() {
   tls_.set_verify_mode(net::ssl::verify_peer);
   if (options_.client_ca_file.empty()) return OkStatus();
   tls_.load_verify_file(options_.client_ca_file, error);
-  if (error) return InvalidArgument(fmt::format("{}: {}", options_.client_ca_file, error.message()));
+  if (error)
+    return InvalidArgument(fmt::format("{}: {}", options_.client_ca_file, error.message()));
   SSL_CTX_set_client_CA_list(raw, SSL_load_client_CA_file(options_.client_ca_file.c_str()));
   return OkStatus();
 }
@@ -70,7 +73,8 @@ Status Server::Bind() {
   if (!error) acceptor_.bind(endpoint, error);
   if (!error) acceptor_.listen(net::socket_base::max_listen_connections, error);
   if (error) {
-    return Unavailable(fmt::format("cannot listen on {}:{}: {}", options_.address, options_.port, error.message()));
+    return Unavailable(fmt::format("cannot listen on {}:{}: {}", options_.address, options_.port,
+                                   error.message()));
   }
   return OkStatus();
 }
@@ -95,7 +99,7 @@ net::awaitable<void> Server::Accept(Server* self) {
     if (self->context_->counters.connections >= self->options_.max_connections) continue;
     boost::system::error_code ignored;
     socket.set_option(net::ip::tcp::no_delay(true), ignored);
-    auto connection = std::make_shared<Connection>(std::move(socket), self->tls_, *self->context_);
+    auto connection = std::make_shared<Connection>(std::move(socket), self->tls_, self->context_);
     net::co_spawn(self->io_, Connection::Serve(std::move(connection)), net::detached);
   }
 }

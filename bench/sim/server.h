@@ -13,7 +13,8 @@
 
 namespace weir::sim {
 
-// Lives on the io_context's one thread, as all its connections. Connections outlive it only until the io_context stops.
+// Lives on the io_context's one thread, as all its connections. Connections outlive it only until
+// the io_context stops.
 class Server {
  public:
   struct Options {
@@ -25,8 +26,8 @@ class Server {
   };
 
   // Unavailable: the address is taken. InvalidArgument: certificate or key.
-  static StatusOr<std::unique_ptr<Server>> Listen(net::io_context& io, Options options, Api& api, Store& store,
-                                                  Faults& faults);
+  static StatusOr<std::unique_ptr<Server>> Listen(net::io_context& io, Options options, Api& api,
+                                                  Store& store, Faults& faults);
   uint16_t port() const { return acceptor_.local_endpoint().port(); }
   const ServerCounters& counters() const { return context_->counters; }
   void Start();
@@ -42,7 +43,7 @@ class Server {
   const Options options_;
   net::ssl::context tls_;
   net::ip::tcp::acceptor acceptor_;
-  std::unique_ptr<ServerContext> context_;
+  std::shared_ptr<ServerContext> context_;
 };
 
 }  // namespace weir::sim

@@ -11,14 +11,16 @@ namespace {
 
 constexpr auto kTick = std::chrono::milliseconds(20);
 constexpr auto kBookmarks = std::chrono::milliseconds(500);
-constexpr auto kProgress = std::chrono::seconds(5);  // etcd's --watch-progress-notify-interval under kubeadm.
+constexpr auto kProgress =
+    std::chrono::seconds(5);  // etcd's --watch-progress-notify-interval under kubeadm.
 
 // A URL that clients on this machine can use.
 std::string ServerUrl(const std::string& address, uint16_t port) {
   boost::system::error_code error;
   const auto parsed = net::ip::make_address(address, error);
   if (error || parsed.is_unspecified()) return fmt::format("https://127.0.0.1:{}", port);
-  return fmt::format(parsed.is_v6() ? "https://[{}]:{}" : "https://{}:{}", address, port);
+  if (parsed.is_v6()) return fmt::format("https://[{}]:{}", address, port);
+  return fmt::format("https://{}:{}", address, port);
 }
 
 }  // namespace
@@ -30,7 +32,8 @@ Simulator::Simulator(net::io_context& io, SimulatorOptions options)
       population_(store_, options_.sizes, options_.seed),
       timer_(io) {}
 
-StatusOr<std::unique_ptr<Simulator>> Simulator::Make(net::io_context& io, SimulatorOptions options) {
+StatusOr<std::unique_ptr<Simulator>> Simulator::Make(net::io_context& io,
+                                                     SimulatorOptions options) {
   std::unique_ptr<Simulator> simulator(new Simulator(io, std::move(options)));
   WEIR_TRY(simulator->Prepare());
   return simulator;
@@ -40,10 +43,12 @@ Status Simulator::PrepareCredentials() {
   Server::Options& server = options_.server;
   if (!options_.rules_file.empty()) WEIR_TRY(access_.Load(options_.rules_file));
   if (!server.certificate_file.empty()) return OkStatus();
-  if (options_.data_dir.empty()) return InvalidArgument("either a certificate or a data directory is needed");
+  if (options_.data_dir.empty())
+    return InvalidArgument("either a certificate or a data directory is needed");
   std::vector<std::string> names = options_.server_names;
   boost::system::error_code error;
-  if (const auto address = net::ip::make_address(server.address, error); !error && !address.is_unspecified()) {
+  if (const auto address = net::ip::make_address(server.address, error);
+      !error && !address.is_unspecified()) {
     names.push_back(server.address);
   }
   WEIR_ASSIGN_OR_RETURN(const CertificateFiles files, MakeCertificates(options_.data_dir, names));
@@ -74,7 +79,8 @@ Status Simulator::Prepare() {
     control_server_->Start();
   }
   if (own_credentials) {
-    WEIR_TRY(WriteKubeconfigs(options_.data_dir, ServerUrl(options_.server.address, server_->port())));
+    WEIR_TRY(
+        WriteKubeconfigs(options_.data_dir, ServerUrl(options_.server.address, server_->port())));
   }
   server_->Start();
   last_tick_ = next_bookmarks_ = next_progress_ = Now();
@@ -91,7 +97,8 @@ void Simulator::Tick() {
   churn_->Run(now - last_tick_);
   last_tick_ = now;
   if (now >= next_progress_) {
-    for (const auto& [id, collection] : store_.collections()) collection->Advance(store_.revision());
+    for (const auto& [id, collection] : store_.collections())
+      collection->Advance(store_.revision());
     next_progress_ = now + kProgress;
   }
   if (now >= next_bookmarks_) {

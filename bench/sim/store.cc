@@ -12,11 +12,20 @@ namespace {
 
 constexpr std::string_view kTopKeys[] = {"kind", "apiVersion", "metadata"};
 constexpr std::string_view kBodyKeys[] = {"kind", "apiVersion", "metadata", "spec", "status"};
-constexpr std::string_view kMetadataKeys[] = {
-    "name",          "generateName", "namespace",         "uid",
-    "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp",
-    "deletionGracePeriodSeconds", "labels", "annotations", "ownerReferences",
-    "finalizers",    "managedFields"};
+constexpr std::string_view kMetadataKeys[] = {"name",
+                                              "generateName",
+                                              "namespace",
+                                              "uid",
+                                              "resourceVersion",
+                                              "generation",
+                                              "creationTimestamp",
+                                              "deletionTimestamp",
+                                              "deletionGracePeriodSeconds",
+                                              "labels",
+                                              "annotations",
+                                              "ownerReferences",
+                                              "finalizers",
+                                              "managedFields"};
 
 constexpr size_t kKeptFrames = 512;
 
@@ -42,9 +51,15 @@ const std::string& Change::Frame(Form form) const {
   std::string& frame = frames_[static_cast<size_t>(form)];
   if (!frame.empty()) return frame;
   switch (form) {
-    case Form::kAdded: frame = EventFrame(kAddedPrefix, *form_, *event_.object); break;
-    case Form::kModified: frame = EventFrame(kModifiedPrefix, *form_, *event_.object); break;
-    case Form::kDeleted: frame = EventFrame(kDeletedPrefix, *form_, *event_.object); break;
+    case Form::kAdded:
+      frame = EventFrame(kAddedPrefix, *form_, *event_.object);
+      break;
+    case Form::kModified:
+      frame = EventFrame(kModifiedPrefix, *form_, *event_.object);
+      break;
+    case Form::kDeleted:
+      frame = EventFrame(kDeletedPrefix, *form_, *event_.object);
+      break;
     case Form::kLeft: {
       const ObjectRef left = Object::WithRevision(*event_.previous, event_.revision);
       frame = EventFrame(kDeletedPrefix, *form_, *left);
@@ -59,13 +74,15 @@ Collection::Collection(TypeSpec spec, size_t history)
   Forget();
 }
 
-void Collection::Advance(Revision revision) { cache_revision_ = std::max(cache_revision_, revision); }
+void Collection::Advance(Revision revision) {
+  cache_revision_ = std::max(cache_revision_, revision);
+}
 
 std::optional<Snapshot> Collection::At(Revision revision) const {
   if (revision < oldest_) return {};
-  const auto after = std::upper_bound(
-      states_.begin(), states_.end(), revision,
-      [](Revision wanted, const auto& state) { return wanted < state.first; });
+  const auto after =
+      std::upper_bound(states_.begin(), states_.end(), revision,
+                       [](Revision wanted, const auto& state) { return wanted < state.first; });
   if (after == states_.begin()) return {};
   return Snapshot{std::prev(after)->second, revision, form_};
 }
@@ -120,7 +137,7 @@ std::shared_ptr<Collection> Store::Find(const ResourceId& id) {
 }
 
 std::shared_ptr<Collection> Store::Find(std::string_view group, std::string_view version,
-                        std::string_view resource) {
+                                        std::string_view resource) {
   return Find({std::string(group), std::string(version), std::string(resource)});
 }
 

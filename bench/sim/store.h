@@ -1,7 +1,9 @@
-// The simulator's etcd and watch caches in one: objects, one global revision, and a bounded history per type.
+// The simulator's etcd and watch caches in one: objects, one global revision, and a bounded history
+// per type.
 //
-// Thread-affine. The trees, objects and filters are those of cache/; everything that decides *what is answered when* is
-// written here anew, so that Weir is not tested against its own reading of the rules.
+// Thread-affine. The trees, objects and filters are those of cache/; everything that decides *what
+// is answered when* is written here anew, so that Weir is not tested against its own reading of the
+// rules.
 #pragma once
 
 #include <array>
@@ -28,7 +30,8 @@ namespace weir::sim {
 
 class Watch;
 
-// One change, with the frames that tell it. Each frame is made at most once, for whoever asks first.
+// One change, with the frames that tell it. Each frame is made at most once, for whoever asks
+// first.
 class Change {
  public:
   enum class Form : uint8_t {
@@ -60,8 +63,8 @@ class Collection {
   const TypeSpec& spec() const { return spec_; }
   const std::shared_ptr<const TypeForm>& form() const { return form_; }
   const ObjectTree& tree() const { return tree_; }
-  // What a kube-apiserver's watch cache would call its resourceVersion: it moves with events of this type,
-  // consistent reads and progress notifications, not with every write elsewhere.
+  // What a kube-apiserver's watch cache would call its resourceVersion: it moves with events of
+  // this type, consistent reads and progress notifications, not with every write elsewhere.
   Revision cache_revision() const { return cache_revision_; }
   void Advance(Revision revision);
   // A watch can start after this revision; at least one below it cannot.
@@ -83,8 +86,8 @@ class Collection {
  private:
   friend class Store;
   void Commit(LogEvent event);
-  void Forget();            // Drops the history.
-  bool Rewind(Revision to); // False when that state is not kept.
+  void Forget();             // Drops the history.
+  bool Rewind(Revision to);  // False when that state is not kept.
 
   const TypeSpec spec_;
   const size_t history_;
@@ -107,13 +110,17 @@ class Store {
   Revision revision() const { return revision_; }
   // Null: no such type.
   std::shared_ptr<Collection> Find(const ResourceId& id);
-  std::shared_ptr<Collection> Find(std::string_view group, std::string_view version, std::string_view resource);
-  const std::map<ResourceId, std::shared_ptr<Collection>>& collections() const { return collections_; }
+  std::shared_ptr<Collection> Find(std::string_view group, std::string_view version,
+                                   std::string_view resource);
+  const std::map<ResourceId, std::shared_ptr<Collection>>& collections() const {
+    return collections_;
+  }
   Collection& Add(TypeSpec spec);
   // Deletes all objects, ends all watches when they have told so, and forgets the type.
   void Remove(const ResourceId& id);
 
-  // Creates or replaces. `text` is the whole object in upstream's form, with kNextRevision() in its metadata.
+  // Creates or replaces. `text` is the whole object in upstream's form, with kNextRevision() in its
+  // metadata.
   StatusOr<ObjectRef> Put(Collection& collection, std::string_view text);
   // As above from a tree: puts kind, apiVersion and resourceVersion in, and orders the keys.
   StatusOr<ObjectRef> PutJson(Collection& collection, Json object);

@@ -13,7 +13,8 @@ class TextTemplate {
  public:
   using Values = std::initializer_list<std::pair<std::string_view, std::string_view>>;
 
-  // A place is `@`, upper-case letters, `@`; any other `@` is text. `text` must live on (a literal).
+  // A place is `@`, upper-case letters, `@`; any other `@` is text. `text` must live on (a
+  // literal).
   explicit TextTemplate(std::string_view text);
   // A place without a value stays empty.
   std::string Fill(Values values) const;

@@ -33,9 +33,23 @@ std::vector<Row> Rows() {
       {"node.k8s.io", "v1", "runtimeclasses", "RuntimeClass", "runtimeclass", false, false},
       {"storage.k8s.io", "v1", "csidrivers", "CSIDriver", "csidriver", false, false},
       {"networking.k8s.io", "v1", "servicecidrs", "ServiceCIDR", "servicecidr", false, true},
-      {"apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition",
-       "customresourcedefinition", false, true, {"crd", "crds"}, {"api-extensions"}},
-      {"apiregistration.k8s.io", "v1", "apiservices", "APIService", "apiservice", false, true, {},
+      {"apiextensions.k8s.io",
+       "v1",
+       "customresourcedefinitions",
+       "CustomResourceDefinition",
+       "customresourcedefinition",
+       false,
+       true,
+       {"crd", "crds"},
+       {"api-extensions"}},
+      {"apiregistration.k8s.io",
+       "v1",
+       "apiservices",
+       "APIService",
+       "apiservice",
+       false,
+       true,
+       {},
        {"api-extensions"}},
   };
 }
@@ -77,19 +91,25 @@ const std::vector<VirtualType>& VirtualTypes() {
 std::vector<std::string_view> SelectableFields(const ResourceId& id) {
   if (!id.group.empty()) return {};
   if (id.resource == "pods") {
-    return {"spec.nodeName",    "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName",
-            "spec.hostNetwork", "status.phase",       "status.podIP",       "status.nominatedNodeName"};
+    return {
+        "spec.nodeName",    "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName",
+        "spec.hostNetwork", "status.phase",       "status.podIP",       "status.nominatedNodeName"};
   }
   if (id.resource == "nodes") return {"spec.unschedulable"};
   if (id.resource == "namespaces") return {"status.phase"};
   if (id.resource == "secrets") return {"type"};
   if (id.resource == "services") return {"spec.clusterIP", "spec.type"};
   if (id.resource == "events") {
-    return {"involvedObject.kind",       "involvedObject.namespace",
-            "involvedObject.name",       "involvedObject.uid",
-            "involvedObject.apiVersion", "involvedObject.resourceVersion",
-            "involvedObject.fieldPath",  "reason",
-            "reportingComponent",        "source",
+    return {"involvedObject.kind",
+            "involvedObject.namespace",
+            "involvedObject.name",
+            "involvedObject.uid",
+            "involvedObject.apiVersion",
+            "involvedObject.resourceVersion",
+            "involvedObject.fieldPath",
+            "reason",
+            "reportingComponent",
+            "source",
             "type"};
   }
   return {};

@@ -14,7 +14,7 @@ struct TypeSpec {
   std::string kind;
   std::string singular;
   bool namespaced = true;
-  bool custom = false;             // From a CRD: sorted keys, list items with kind and apiVersion.
+  bool custom = false;  // From a CRD: sorted keys, list items with kind and apiVersion.
   bool status_subresource = false;
   std::vector<std::string> short_names;
   std::vector<std::string> categories;
@@ -31,7 +31,8 @@ struct VirtualType {
 const std::vector<TypeSpec>& BuiltInTypes();
 const std::vector<VirtualType>& VirtualTypes();
 
-// Field labels that selectors may use beside metadata.name and metadata.namespace (api-semantics 6.3).
+// Field labels that selectors may use beside metadata.name and metadata.namespace
+// (api-semantics 6.3).
 std::vector<std::string_view> SelectableFields(const ResourceId& id);
 
 }  // namespace weir::sim

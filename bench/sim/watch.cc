@@ -36,8 +36,7 @@ Watch::Watch(std::shared_ptr<Collection> collection, WatchOptions options)
 Watch::~Watch() { collection_->watches().erase(this); }
 
 bool Watch::idle() const {
-  return ending_ == Ending::kReset ||
-         (!initial_ && extra_.empty() && next_ >= limit());
+  return ending_ == Ending::kReset || (!initial_ && extra_.empty() && next_ >= limit());
 }
 
 bool Watch::Concerns(const Change& change) const {

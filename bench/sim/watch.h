@@ -1,7 +1,7 @@
 // One watch: where it stands in a collection's history, and the lines that it has not written yet.
 //
-// It holds no queue: a slow client holds a cursor, and loses its stream when the history has moved past it, as a
-// kube-apiserver ends the streams of clients that do not keep up. Thread-affine.
+// It holds no queue: a slow client holds a cursor, and loses its stream when the history has moved
+// past it, as a kube-apiserver ends the streams of clients that do not keep up. Thread-affine.
 #pragma once
 
 #include <chrono>
@@ -77,10 +77,10 @@ class Watch {
 
   std::optional<Snapshot> initial_;
   ObjectTree::Cursor cursor_;
-  uint64_t next_ = 0;      // The change to look at next.
-  Revision told_;          // Up to here the client knows everything.
+  uint64_t next_ = 0;  // The change to look at next.
+  Revision told_;      // Up to here the client knows everything.
   TimePoint next_bookmark_;
-  std::string extra_;      // Bookmarks and errors that wait to be written; bounded by their rate.
+  std::string extra_;  // Bookmarks and errors that wait to be written; bounded by their rate.
   std::optional<Ending> ending_;
   uint64_t last_ = 0;  // With `ending_`: changes from this one on are not told.
 };

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "bench/sim/proto_body.h"
 #include "bench/sim/request.h"
 
 namespace weir::sim {
@@ -12,7 +13,8 @@ constexpr std::string_view kOwnedMetadata[] = {"uid", "creationTimestamp", "dele
 
 bool IsName(std::string_view name) {
   return !name.empty() && name.size() <= 253 &&
-         name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-.:") == std::string_view::npos &&
+         name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-.:") ==
+             std::string_view::npos &&
          name.front() != '-' && name.front() != '.' && name.back() != '-' && name.back() != '.';
 }
 
@@ -33,7 +35,8 @@ ApiError InvalidName(const TypeSpec& spec, std::string_view name, std::string te
 JsonObject FieldsOf(const JsonObject& object) {
   JsonObject fields;
   for (const auto& member : object) {
-    const std::string key = fmt::format("f:{}", std::string_view(member.key().data(), member.key().size()));
+    const std::string key =
+        fmt::format("f:{}", std::string_view(member.key().data(), member.key().size()));
     const JsonObject* inner = member.value().if_object();
     fields[key] = inner != nullptr ? FieldsOf(*inner) : JsonObject();
   }
@@ -63,13 +66,14 @@ JsonArray ManagedFields(const WriteContext& context, const JsonObject& object) {
   return JsonArray{std::move(entry)};
 }
 
+// Inserting into an object moves its members: no reference to one is kept across an insertion.
 void FillByKind(const WriteContext& context, JsonObject& object) {
-  JsonObject& metadata = ObjectAt(object, "metadata");
   const std::string& kind = context.spec.kind;
   if (kind == "Pod") {
     object["status"] = JsonObject{{"phase", "Pending"}, {"qosClass", "BestEffort"}};
   } else if (kind == "Namespace") {
-    ObjectAt(metadata, "labels")["kubernetes.io/metadata.name"] = metadata["name"];
+    const Json name = ObjectAt(object, "metadata")["name"];
+    ObjectAt(ObjectAt(object, "metadata"), "labels")["kubernetes.io/metadata.name"] = name;
     ObjectAt(object, "spec")["finalizers"] = JsonArray{"kubernetes"};
     object["status"] = JsonObject{{"phase", "Active"}};
   } else if (kind == "CustomResourceDefinition") {
@@ -81,25 +85,27 @@ void FillByKind(const WriteContext& context, JsonObject& object) {
                                       {"reason", "Accepted"},
                                       {"message", "accepted"}});
     }
-    JsonObject& status = ObjectAt(object, "status");
-    status["conditions"] = std::move(conditions);
-    status["acceptedNames"] = ObjectAt(ObjectAt(object, "spec"), "names");
+    const JsonObject names = ObjectAt(ObjectAt(object, "spec"), "names");
+    object["status"] = JsonObject{{"conditions", std::move(conditions)}, {"acceptedNames", names}};
   }
 }
 
 std::optional<ApiError> CheckType(const TypeSpec& spec, const Json& object) {
   const std::string_view kind = TextAt(object, {"kind"});
   const std::string_view version = TextAt(object, {"apiVersion"});
-  if ((kind.empty() || kind == spec.kind) && (version.empty() || version == spec.id.ApiVersion())) return {};
-  return BadRequest(fmt::format(
-      "the API version in the data ({}, Kind={}) does not match the expected API version ({}, Kind={})", version,
-      kind, spec.id.ApiVersion(), spec.kind));
+  if ((kind.empty() || kind == spec.kind) && (version.empty() || version == spec.id.ApiVersion()))
+    return {};
+  return BadRequest(
+      fmt::format("the API version in the data ({}, Kind={}) does not match the expected API "
+                  "version ({}, Kind={})",
+                  version, kind, spec.id.ApiVersion(), spec.kind));
 }
 
 std::optional<ApiError> CheckNamespace(const WriteContext& context, const Json& object) {
   const std::string_view given = TextAt(object, {"metadata", "namespace"});
   if (!context.spec.namespaced || given.empty() || given == context.namespace_) return {};
-  return BadRequest("the namespace of the provided object does not match the namespace sent on the request");
+  return BadRequest(
+      "the namespace of the provided object does not match the namespace sent on the request");
 }
 
 void Restore(const JsonObject& from, JsonObject& to, std::string_view key) {
@@ -119,7 +125,8 @@ bool SameValue(const JsonObject& a, const JsonObject& b, std::string_view key) {
 }
 
 // `status` is written through its own path and nothing else through it.
-void KeepOtherPart(const TypeSpec& spec, std::string_view subresource, const JsonObject& old, JsonObject& next) {
+void KeepOtherPart(const TypeSpec& spec, std::string_view subresource, const JsonObject& old,
+                   JsonObject& next) {
   if (!spec.status_subresource) return;
   if (subresource.empty()) {
     Restore(old, next, "status");
@@ -132,8 +139,8 @@ void KeepOtherPart(const TypeSpec& spec, std::string_view subresource, const Jso
 
 }  // namespace
 
-std::variant<Json, ApiError> PrepareNew(const WriteContext& context, Json object, std::string_view uid,
-                                        std::string_view suffix) {
+std::variant<Json, ApiError> PrepareNew(const WriteContext& context, Json object,
+                                        std::string_view uid, std::string_view suffix) {
   if (!object.is_object()) return BadRequest("the object provided is unrecognized");
   if (auto error = CheckType(context.spec, object)) return *std::move(error);
   if (auto error = CheckNamespace(context, object)) return *std::move(error);
@@ -146,18 +153,21 @@ std::variant<Json, ApiError> PrepareNew(const WriteContext& context, Json object
   }
   if (name.empty()) name = fmt::format("{}{}", generate, suffix);
   if (!IsName(name)) {
-    return InvalidName(context.spec, name, fmt::format("Invalid value: \"{}\": a lowercase RFC 1123 subdomain must "
-                                                       "consist of lower case alphanumeric characters, '-' or '.'",
-                                                       name));
+    return InvalidName(context.spec, name,
+                       fmt::format("Invalid value: \"{}\": a lowercase RFC 1123 subdomain must "
+                                   "consist of lower case alphanumeric characters, '-' or '.'",
+                                   name));
   }
   metadata["name"] = name;
   if (context.spec.namespaced) metadata["namespace"] = context.namespace_;
-  for (const auto key : {"deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"}) metadata.stable_erase(key);
+  for (const auto key : {"deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"})
+    metadata.stable_erase(key);
   metadata["uid"] = uid;
   metadata["creationTimestamp"] = context.now;
   if (body.contains("spec")) metadata["generation"] = 1;
   FillByKind(context, body);
-  metadata["managedFields"] = ManagedFields(context, body);
+  JsonArray managed = ManagedFields(context, body);
+  ObjectAt(body, "metadata")["managedFields"] = std::move(managed);
   return object;
 }
 
@@ -170,15 +180,19 @@ std::variant<Json, ApiError> PrepareUpdate(const WriteContext& context, const Js
   const std::string_view wanted = TextAt(next, {"metadata", "resourceVersion"});
   if (!wanted.empty() && wanted != TextAt(old, {"metadata", "resourceVersion"})) {
     return Conflict(context.spec.id, name,
-                    "the object has been modified; please apply your changes to the latest version and try again");
+                    "the object has been modified; please apply your changes to the latest version "
+                    "and try again");
   }
   if (const auto given = TextAt(next, {"metadata", "name"}); !given.empty() && given != name) {
-    return BadRequest(fmt::format("the name of the object ({}) does not match the name on the URL ({})", given, name));
+    return BadRequest(fmt::format(
+        "the name of the object ({}) does not match the name on the URL ({})", given, name));
   }
-  if (const auto uid = TextAt(next, {"metadata", "uid"}); !uid.empty() && uid != TextAt(old, {"metadata", "uid"})) {
-    return Conflict(context.spec.id, name,
-                    fmt::format("Precondition failed: UID in precondition: {}, UID in object meta: {}", uid,
-                                TextAt(old, {"metadata", "uid"})));
+  if (const auto uid = TextAt(next, {"metadata", "uid"});
+      !uid.empty() && uid != TextAt(old, {"metadata", "uid"})) {
+    return Conflict(
+        context.spec.id, name,
+        fmt::format("Precondition failed: UID in precondition: {}, UID in object meta: {}", uid,
+                    TextAt(old, {"metadata", "uid"})));
   }
   const JsonObject& before = old.get_object();
   JsonObject& after = next.get_object();
@@ -197,6 +211,21 @@ std::variant<Json, ApiError> PrepareUpdate(const WriteContext& context, const Js
   return next;
 }
 
+std::variant<Json, ApiError> ParseBody(std::string_view content_type, std::string_view body) {
+  const std::string_view type = content_type.substr(0, content_type.find(';'));
+  StatusOr<Json> parsed = Json();
+  if (type.empty() || type == "application/json") {
+    parsed = ParseJson(body);
+  } else if (type == "application/vnd.kubernetes.protobuf") {
+    parsed = ParseProtobufBody(body);
+    if (!parsed.ok()) return UnsupportedMediaType("application/json");
+  } else {
+    return UnsupportedMediaType("application/json");
+  }
+  if (!parsed.ok()) return BadRequest(std::string(Message(parsed.status())));
+  return *std::move(parsed);
+}
+
 ApiError AlreadyExists(const ResourceId& id, std::string_view name) {
   ApiError error = ApiError::NotFound(id, name);  // The same details.
   error.code = 409;
@@ -209,7 +238,8 @@ ApiError Conflict(const ResourceId& id, std::string_view name, std::string_view 
   ApiError error = ApiError::NotFound(id, name);
   error.code = 409;
   error.reason = "Conflict";
-  error.message = fmt::format("Operation cannot be fulfilled on {} \"{}\": {}", id.GroupResource(), name, why);
+  error.message =
+      fmt::format("Operation cannot be fulfilled on {} \"{}\": {}", id.GroupResource(), name, why);
   return error;
 }
 
@@ -217,8 +247,9 @@ ApiError UnsupportedMediaType(std::string_view accepted) {
   ApiError error;
   error.code = 415;
   error.reason = "UnsupportedMediaType";
-  error.message =
-      fmt::format("the body of the request was in an unknown format - accepted media types include: {}", accepted);
+  error.message = fmt::format(
+      "the body of the request was in an unknown format - accepted media types include: {}",
+      accepted);
   return error;
 }
 

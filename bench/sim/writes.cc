@@ -20,19 +20,19 @@ std::string ManagerOf(const Request& request) {
   return agent == nullptr || agent->empty() ? "unknown" : agent->substr(0, agent->find('/'));
 }
 
-std::string KeyOf(const Collection& collection, std::string_view namespace_name, std::string_view name) {
-  return collection.spec().namespaced ? fmt::format("{}/{}", namespace_name, name) : std::string(name);
+std::string KeyOf(const Collection& collection, std::string_view namespace_name,
+                  std::string_view name) {
+  return collection.spec().namespaced ? fmt::format("{}/{}", namespace_name, name)
+                                      : std::string(name);
 }
 
-std::variant<Json, ApiError> ParseBody(const Request& request) {
-  const std::string type = MediaType(request);
-  if (!type.empty() && type != "application/json") return UnsupportedMediaType("application/json");
-  auto body = ParseJson(request.body);
-  if (!body.ok()) return BadRequest(std::string(Message(body.status())));
-  return *std::move(body);
+std::variant<Json, ApiError> BodyOf(const Request& request) {
+  const std::string* type = request.head.headers.First("Content-Type");
+  return ParseBody(type == nullptr ? "" : *type, request.body);
 }
 
-// A strategic merge patch says the same as a plain one where it touches neither lists nor directives.
+// A strategic merge patch says the same as a plain one where it touches neither lists nor
+// directives.
 bool IsPlainPatch(const Json& patch) {
   if (patch.is_array()) return false;
   if (!patch.is_object()) return true;
@@ -83,19 +83,21 @@ Reply Success(const ResourceId& id, const Object& object) {
   if (!id.group.empty()) details["group"] = id.group;
   details["kind"] = id.resource;
   details["uid"] = object.uid();
-  return JsonReply(fmt::format(R"({{"kind":"Status","apiVersion":"v1","metadata":{{}},"status":"Success","details":{}}})",
-                               ToText(Json(std::move(details)))));
+  return JsonReply(fmt::format(
+      R"({{"kind":"Status","apiVersion":"v1","metadata":{{}},"status":"Success","details":{}}})",
+      ToText(Json(std::move(details)))));
 }
 
 // Types whose DELETE answers with the object, as pods have graceful deletion.
 bool AnswersWithObject(const ResourceId& id) {
-  return id.group.empty() && (id.resource == "pods" || id.resource == "services" || id.resource == "serviceaccounts");
+  return id.group.empty() &&
+         (id.resource == "pods" || id.resource == "services" || id.resource == "serviceaccounts");
 }
 
 }  // namespace
 
 Reply Api::Create(const Call& call, Collection& collection) {
-  auto body = ParseBody(call.request);
+  auto body = BodyOf(call.request);
   if (const auto* error = std::get_if<ApiError>(&body)) return ReplyOf(*error);
   const TypeSpec& spec = collection.spec();
   const std::string& namespace_name = call.info.namespace_;
@@ -123,15 +125,18 @@ Reply Api::Create(const Call& call, Collection& collection) {
 }
 
 Reply Api::Update(const Call& call, Collection& collection) {
-  const ObjectRef old = collection.tree().Find(KeyOf(collection, call.info.namespace_, call.info.name));
+  const ObjectRef old =
+      collection.tree().Find(KeyOf(collection, call.info.namespace_, call.info.name));
   if (!old) return ReplyOf(ApiError::NotFound(collection.spec().id, call.info.name));
   auto before = ParseJson(WholeObject(collection, *old));
   if (!before.ok()) return ReplyOf(BadRequest(std::string(Message(before.status()))));
-  auto next = call.info.verb == "patch" ? Patched(call.request, *before) : ParseBody(call.request);
+  auto next = call.info.verb == "patch" ? Patched(call.request, *before) : BodyOf(call.request);
   if (const auto* error = std::get_if<ApiError>(&next)) return ReplyOf(*error);
-  const WriteContext context{collection.spec(), collection.spec().namespaced ? call.info.namespace_ : "",
+  const WriteContext context{collection.spec(),
+                             collection.spec().namespaced ? call.info.namespace_ : "",
                              ManagerOf(call.request), TimeText()};
-  auto prepared = PrepareUpdate(context, *before, std::get<Json>(std::move(next)), call.info.subresource);
+  auto prepared =
+      PrepareUpdate(context, *before, std::get<Json>(std::move(next)), call.info.subresource);
   if (const auto* error = std::get_if<ApiError>(&prepared)) return ReplyOf(*error);
   return Replace(call, collection, *old, std::get<Json>(std::move(prepared)));
 }
@@ -139,7 +144,8 @@ Reply Api::Update(const Call& call, Collection& collection) {
 Reply Api::Replace(const Call& call, Collection& collection, const Object& old, Json object) {
   const std::string key(old.key());
   if (Find(object, {"metadata", "deletionTimestamp"}) != nullptr && !HasFinalizers(object)) {
-    return DeleteObject(collection, key);
+    Remove(collection, key);
+    return JsonReply(ToText(object));
   }
   // A write that changes nothing makes no revision.
   JsonObject& body = object.get_object();
@@ -159,7 +165,7 @@ Reply Api::Delete(const Call& call, Collection& collection) {
   const ObjectRef object = collection.tree().Find(key);
   if (!object) return ReplyOf(ApiError::NotFound(collection.spec().id, call.info.name));
   if (!call.request.body.empty()) {
-    auto options = ParseBody(call.request);
+    auto options = BodyOf(call.request);
     if (const auto* error = std::get_if<ApiError>(&options)) return ReplyOf(*error);
     const Json& wanted = std::get<Json>(options);
     const std::string_view uid = TextAt(wanted, {"preconditions", "uid"});
@@ -187,19 +193,25 @@ Reply Api::DeleteObject(Collection& collection, const std::string& key) {
     if (!marked.ok()) return ReplyOf(BadRequest(std::string(Message(marked.status()))));
     return JsonReply(WholeObject(collection, **marked));
   }
+  const ObjectRef last = Remove(collection, key);
+  return AnswersWithObject(collection.spec().id) ? JsonReply(WholeObject(collection, *last))
+                                                 : Success(collection.spec().id, *last);
+}
+
+ObjectRef Api::Remove(Collection& collection, const std::string& key) {
   const ObjectRef last = store_.Delete(collection, key);
-  Reply reply = AnswersWithObject(collection.spec().id) ? JsonReply(WholeObject(collection, *last))
-                                                        : Success(collection.spec().id, *last);
-  const Json gone = body.ok() ? *std::move(body) : Json();
+  const auto body = ParseJson(WholeObject(collection, *last));
+  const Json gone = body.ok() ? *body : Json();
   AfterWrite(collection, &*last, &gone);
-  return reply;
+  return last;
 }
 
 Reply Api::DeleteCollection(const Call& call, Collection& collection) {
   auto parsed = ParseListOptions(call.query, false);
   if (const auto* error = std::get_if<ApiError>(&parsed)) return ReplyOf(*error);
   const auto& options = std::get<ListOptions>(parsed);
-  const auto selection = Selection::Make(collection.spec(), call.info.namespace_, options.labels, options.fields);
+  const auto selection =
+      Selection::Make(collection.spec(), call.info.namespace_, options.labels, options.fields);
   if (!selection.ok()) return ReplyOf(BadRequest(std::string(Message(selection.status()))));
   const Snapshot snapshot = collection.Now();
   for (auto at = snapshot.tree.Begin(); at.Valid(); at.Next()) {
