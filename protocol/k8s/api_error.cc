@@ -133,10 +133,9 @@ ApiError ApiError::NotFound(const ResourceId& id, std::string_view name) {
 }
 
 ApiError ApiError::TooLargeResourceVersion(uint64_t wanted, uint64_t current) {
-  ApiError error = Retryable(504, "Timeout",
-                             fmt::format("Timeout: Too large resource version: {}, current: {}",
-                                         wanted, current),
-                             1);
+  ApiError error = Retryable(
+      504, "Timeout",
+      fmt::format("Timeout: Too large resource version: {}, current: {}", wanted, current), 1);
   // Clients look for this cause and list again without a revision.
   error.details.causes.push_back({"ResourceVersionTooLarge", "Too large resource version", ""});
   return error;

@@ -20,8 +20,10 @@ struct ApiError {
     int retry_after_seconds = 0;
   };
 
+  ApiError() = default;  // No aggregate: those must not be temporaries of a co_await (GCC 12).
+
   int code = 500;
-  std::string reason;   // Omitted when empty.
+  std::string reason;  // Omitted when empty.
   std::string message;
   bool has_details = false;  // `"details":{}` appears even when all of it is empty.
   Details details;
@@ -35,9 +37,10 @@ struct ApiError {
   static ApiError Forbidden(const ResourceId& id, std::string_view name, std::string message);
   static ApiError NotFound(const ResourceId& id, std::string_view name);
   static ApiError TooLargeResourceVersion(uint64_t wanted, uint64_t current);
-  static ApiError WatchExpired(uint64_t wanted, uint64_t oldest);  // "too old resource version: N (M)"
-  static ApiError ListExpired();                                   // An exact revision that is gone.
-  static ApiError ContinueExpired(std::string fresh_token);        // May be empty: the shorter message.
+  static ApiError WatchExpired(uint64_t wanted,
+                               uint64_t oldest);             // "too old resource version: N (M)"
+  static ApiError ListExpired();                             // An exact revision that is gone.
+  static ApiError ContinueExpired(std::string fresh_token);  // May be empty: the shorter message.
   static ApiError TooManyRequests(std::string message, int retry_after_seconds);
   static ApiError ServiceUnavailable(std::string message, int retry_after_seconds);
   static ApiError NotImplemented(std::string message);

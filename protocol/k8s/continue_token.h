@@ -1,5 +1,5 @@
-// The opaque `continue` token, byte for byte as upstream writes it (api-semantics 2.6), so that a list begun here
-// can go on at any replica or at the API server itself, and the other way round.
+// The opaque `continue` token, byte for byte as upstream writes it (api-semantics 2.6), so that a
+// list begun here can go on at any replica or at the API server itself, and the other way round.
 #pragma once
 
 #include <cstdint>
@@ -12,15 +12,16 @@ namespace weir {
 
 struct ContinueToken {
   int64_t revision = 0;   // > 0: exact. < 0: at the latest state. Never 0.
-  std::string start_key;  // Relative to the request's collection, without leading slash; the scan starts at keys ≥ it.
+  std::string start_key;  // Relative to the request's collection, without leading slash; the scan
+                          // starts at keys ≥ it.
 
   // InvalidArgument where upstream answers 400.
   static StatusOr<ContinueToken> Decode(std::string_view token);
-  // The token after `last_key` ("ns/name" or "name"), in the form that upstream's own cache writes: with a leading
-  // slash and a NUL after the key.
+  // The token after `last_key` ("ns/name" or "name"), in the form that upstream's own cache writes:
+  // with a leading slash and a NUL after the key.
   static std::string Encode(int64_t revision, std::string_view last_key);
-  // The token of a 410 (api-semantics 2.7): from the same start key at the latest state, without leading slash. Empty
-  // where there is no start key, which upstream would not take back.
+  // The token of a 410 (api-semantics 2.7): from the same start key at the latest state, without
+  // leading slash. Empty where there is no start key, which upstream would not take back.
   std::string Refreshed() const;
 };
 

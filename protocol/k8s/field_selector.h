@@ -23,7 +23,9 @@ class FieldSelector {
   static StatusOr<FieldSelector> Parse(std::string_view text);
 
   bool empty() const { return requirements_.empty(); }
-  const std::vector<Requirement>& requirements() const { return requirements_; }  // In upstream's order: terms sorted as strings.
+  const std::vector<Requirement>& requirements() const {
+    return requirements_;
+  }  // In upstream's order: terms sorted as strings.
   // The value of the first `field=value`.
   std::optional<std::string_view> RequiredValue(std::string_view field) const;
   std::string Canonical() const;

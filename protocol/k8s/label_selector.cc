@@ -231,8 +231,7 @@ bool MatchesRequirement(const LabelSelector::Requirement& requirement, const Lab
     case Operator::kDoesNotExist:
       return !value;
     case Operator::kGreaterThan:
-      return value &&
-             ComparesAs(std::strong_ordering::greater, *value, requirement.values.front());
+      return value && ComparesAs(std::strong_ordering::greater, *value, requirement.values.front());
     case Operator::kLessThan:
       return value && ComparesAs(std::strong_ordering::less, *value, requirement.values.front());
   }

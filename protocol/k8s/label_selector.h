@@ -11,8 +11,9 @@
 
 namespace weir {
 
-// An object's labels: the compact JSON object in its metadata, such as {"app":"web"}, or empty where it has none.
-// Keys and values of labels never need escapes. Look-ups scan the text: labels are few and short.
+// An object's labels: the compact JSON object in its metadata, such as {"app":"web"}, or empty
+// where it has none. Keys and values of labels never need escapes. Look-ups scan the text: labels
+// are few and short.
 class LabelsView {
  public:
   explicit LabelsView(std::string_view json_object) : json_(json_object) {}
@@ -28,16 +29,20 @@ class LabelSelector {
   struct Requirement {
     std::string key;
     Operator op;
-    std::vector<std::string> values;  // Sorted and unique; `=` is kIn and `!=` is kNotIn with one value.
+    std::vector<std::string>
+        values;  // Sorted and unique; `=` is kIn and `!=` is kNotIn with one value.
     friend bool operator==(const Requirement&, const Requirement&) = default;
   };
 
   LabelSelector() = default;
-  // InvalidArgument for whatever upstream refuses too (it may also be stricter: such requests are forwarded).
+  // InvalidArgument for whatever upstream refuses too (it may also be stricter: such requests are
+  // forwarded).
   static StatusOr<LabelSelector> Parse(std::string_view text);
 
   bool empty() const { return requirements_.empty(); }  // Selects everything.
-  const std::vector<Requirement>& requirements() const { return requirements_; }  // Sorted by key, then as written.
+  const std::vector<Requirement>& requirements() const {
+    return requirements_;
+  }  // Sorted by key, then as written.
   bool Matches(const LabelsView& labels) const;
   // Equal requirements give equal text; part of the keys of views and verdicts.
   std::string Canonical() const;

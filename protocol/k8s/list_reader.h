@@ -18,34 +18,35 @@ struct ListSummary {
   std::string continue_token;
 };
 
-// Thread-affine. Understands both key orders: built-in types (kind, apiVersion, metadata, items) and custom
-// resources (sorted keys), and any other; unknown keys are skipped.
+// Thread-affine. Understands both key orders: built-in types (kind, apiVersion, metadata, items)
+// and custom resources (sorted keys), and any other; unknown keys are skipped.
 class ListReader {
  public:
-  // Called for each item, in order, with MetadataScanner::kPadding readable bytes behind it; valid during the call.
-  // An error ends the reading.
+  // Called for each item, in order, with MetadataScanner::kPadding readable bytes behind it; valid
+  // during the call. An error ends the reading.
   using OnItem = std::function<Status(std::string_view item)>;
 
   explicit ListReader(OnItem on_item, size_t max_item_bytes = size_t{16} << 20);
 
-  // InvalidArgument: not a list. ResourceExhausted: an item above max_item_bytes. Errors of OnItem are passed on.
-  // After an error every call returns it again.
+  // InvalidArgument: not a list. ResourceExhausted: an item above max_item_bytes. Errors of OnItem
+  // are passed on. After an error every call returns it again.
   Status Feed(std::string_view bytes);
   // After the last byte. InvalidArgument when the body ended early.
   StatusOr<ListSummary> Finish();
 
  private:
-  // What the next byte is, or is part of. Loops: kKey … kAfterValue over members, kItem … kAfterItem over items.
+  // What the next byte is, or is part of. Loops: kKey … kAfterValue over members, kItem …
+  // kAfterItem over items.
   enum class State : uint8_t {
-    kStart,       // The opening brace.
-    kKey,         // A member's key, or (first_) the closing brace.
-    kInKey,       // Between a key's quotes.
-    kColon,       // Behind a key.
-    kValue,       // A member's value.
-    kInValue,     // Inside a value other than the items: collected where it is wanted, else skipped.
-    kItem,        // An item, or (first_) the closing bracket.
-    kInItem,      // Inside an item.
-    kAfterItem,   // A comma or the closing bracket.
+    kStart,      // The opening brace.
+    kKey,        // A member's key, or (first_) the closing brace.
+    kInKey,      // Between a key's quotes.
+    kColon,      // Behind a key.
+    kValue,      // A member's value.
+    kInValue,    // Inside a value other than the items: collected where it is wanted, else skipped.
+    kItem,       // An item, or (first_) the closing bracket.
+    kInItem,     // Inside an item.
+    kAfterItem,  // A comma or the closing bracket.
     kAfterValue,  // A comma or the closing brace.
     kDone,        // Blank bytes only.
   };
@@ -59,7 +60,8 @@ class ListReader {
   Status EndValue();
   Status BeginItem(std::string_view& bytes);
   Status InItem(std::string_view& bytes);
-  // The length of the value that goes on in `bytes`, JsonNesting::kNotYet when it does not end there.
+  // The length of the value that goes on in `bytes`, JsonNesting::kNotYet when it does not end
+  // there.
   size_t ValueEnd(std::string_view bytes);
   size_t StringEnd(std::string_view bytes);
   Status Collect(std::string_view bytes);
@@ -70,14 +72,15 @@ class ListReader {
   State state_ = State::kStart;
   ListSummary summary_;
   std::string key_;
-  std::string value_;  // The value or item being read, as far as it has come; with capacity for the padding.
+  std::string value_;  // The value or item being read, as far as it has come; with capacity for the
+                       // padding.
   ValueKind value_kind_ = ValueKind::kNested;
   JsonNesting nesting_;
-  bool wanted_ = false;      // Collect the value.
-  bool escaped_ = false;     // The string's next byte is escaped.
-  bool first_ = true;        // No member, or no item, yet.
+  bool wanted_ = false;   // Collect the value.
+  bool escaped_ = false;  // The string's next byte is escaped.
+  bool first_ = true;     // No member, or no item, yet.
   bool items_seen_ = false;
-  Status failure_;           // What Feed() returned; it goes on returning it.
+  Status failure_;  // What Feed() returned; it goes on returning it.
 };
 
 }  // namespace weir

@@ -3,209 +3,253 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <map>
+#include <limits>
 #include <vector>
 
-namespace weir {
+#include "protocol/k8s/go_duration.h"
+#include "protocol/k8s/query.h"
 
+namespace weir {
 namespace {
 
-using Outcome = std::variant<ReadRequest, ForwardReason>;
-using Query = std::map<std::string, std::string, std::less<>>;
+// ---- path
 
 bool IsPathByte(char c) {
   return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' ||
          c == '_' || c == ':' || c == '-';
 }
 
-// The segments of a path that equals its own decoded and cleaned form; empty where it does not.
+// A segment that equals its own decoded and cleaned form.
+bool IsPlainSegment(std::string_view segment) {
+  return !segment.empty() && segment != "." && segment != ".." &&
+         std::all_of(segment.begin(), segment.end(), IsPathByte);
+}
+
+// Empty where any segment is not plain.
 std::vector<std::string_view> PlainSegments(std::string_view path) {
   std::vector<std::string_view> segments;
-  if (path.empty() || path.front() != '/') return {};
+  if (!path.starts_with('/')) return {};
   path.remove_prefix(1);
   for (;;) {
     const size_t slash = path.find('/');
-    const std::string_view segment = path.substr(0, slash);
-    if (segment.empty() || segment == "." || segment == "..") return {};
-    if (!std::all_of(segment.begin(), segment.end(), IsPathByte)) return {};
-    segments.push_back(segment);
+    segments.push_back(path.substr(0, slash));
+    if (!IsPlainSegment(segments.back())) return {};
     if (slash == std::string_view::npos) return segments;
     path.remove_prefix(slash + 1);
   }
 }
 
-// Fills resource, namespace and name from a plain collection or object path
-// (api-semantics 1.1, 1.3).
-bool ParsePath(std::string_view path, ReadRequest& request) {
-  const std::vector<std::string_view> segments = PlainSegments(path);
-  size_t next = 0;
-  if (segments.size() >= 3 && segments[0] == "api") {
-    request.resource.version = segments[1];
-    next = 2;
-  } else if (segments.size() >= 4 && segments[0] == "apis") {
-    request.resource.group = segments[1];
-    request.resource.version = segments[2];
-    next = 3;
-  } else {
-    return false;
-  }
-  if (segments[next] == "watch" || segments[next] == "proxy") return false;
-  const size_t left = segments.size() - next;
-  if (segments[next] != "namespaces") {
-    if (left > 2) return false;
-    request.resource.resource = segments[next];
-    if (left == 2) request.name = segments[next + 1];
-    return true;
-  }
-  if (left <= 2) {
+// `parts` begins with "namespaces" (api-semantics 1.3).
+bool ParseNamespacedPath(const std::vector<std::string_view>& parts, ReadRequest& request) {
+  if (parts.size() <= 2) {
     request.resource.resource = "namespaces";
     // A namespace is its own scope: RoleBindings inside it can grant reading it.
-    if (left == 2) request.namespace_ = request.name = segments[next + 1];
+    if (parts.size() == 2) request.namespace_ = request.name = parts[1];
     return true;
   }
-  if (left > 4 || segments[next + 2] == "status" || segments[next + 2] == "finalize") return false;
-  request.namespace_ = segments[next + 1];
-  request.resource.resource = segments[next + 2];
-  if (left == 4) request.name = segments[next + 3];
+  // A namespace inside a namespace has no route, yet would look like the collection of them all.
+  const bool has_resource =
+      parts[2] != "status" && parts[2] != "finalize" && parts[2] != "namespaces";
+  if (!has_resource || parts.size() > 4) return false;
+  request.namespace_ = parts[1];
+  request.resource.resource = parts[2];
+  if (parts.size() == 4) request.name = parts[3];
   return true;
 }
 
-int HexDigit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
+// Fills resource, namespace and name from the path of a collection or an object
+// (api-semantics 1.1).
+bool ParsePath(std::string_view path, ReadRequest& request) {
+  std::vector<std::string_view> parts = PlainSegments(path);
+  std::ptrdiff_t prefix = 0;
+  if (parts.size() >= 3 && parts[0] == "api") {
+    request.resource.version = parts[1];
+    prefix = 2;
+  } else if (parts.size() >= 4 && parts[0] == "apis") {
+    request.resource.group = parts[1];
+    request.resource.version = parts[2];
+    prefix = 3;
+  } else {
+    return false;
+  }
+  parts.erase(parts.begin(), parts.begin() + prefix);
+  if (parts[0] == "watch" || parts[0] == "proxy") return false;
+  if (parts[0] == "namespaces") return ParseNamespacedPath(parts, request);
+  if (parts.size() > 2) return false;
+  request.resource.resource = parts[0];
+  if (parts.size() == 2) request.name = parts[1];
+  return true;
 }
 
-// As Go's url.QueryUnescape, but nothing where Go would drop the setting.
-std::optional<std::string> Unescape(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '+') {
-      out.push_back(' ');
-    } else if (text[i] != '%') {
-      out.push_back(text[i]);
-    } else {
-      if (i + 2 >= text.size()) return std::nullopt;
-      const int high = HexDigit(text[i + 1]);
-      const int low = HexDigit(text[i + 2]);
-      if (high < 0 || low < 0) return std::nullopt;
-      out.push_back(static_cast<char>(high * 16 + low));
-      i += 2;
+// ---- query
+
+enum Parameter : uint8_t {
+  kAllowWatchBookmarks,
+  kContinue,
+  kFieldSelector,
+  kLabelSelector,
+  kLimit,
+  kPretty,
+  kResourceVersion,
+  kResourceVersionMatch,
+  kTimeout,
+  kTimeoutSeconds,
+  kWatch,
+};
+constexpr std::array<std::string_view, 11> kParameterNames = {"allowWatchBookmarks",
+                                                              "continue",
+                                                              "fieldSelector",
+                                                              "labelSelector",
+                                                              "limit",
+                                                              "pretty",
+                                                              "resourceVersion",
+                                                              "resourceVersionMatch",
+                                                              "timeout",
+                                                              "timeoutSeconds",
+                                                              "watch"};
+
+// The settings of one query: each known, and there at most once.
+class Options {
+ public:
+  // False: something is unknown, repeated or not cleanly written.
+  bool Read(std::string_view query) {
+    auto settings = ParseQueryStrictly(query);
+    if (!settings) return false;
+    for (QuerySetting& setting : *settings) {
+      const auto name = std::find(kParameterNames.begin(), kParameterNames.end(), setting.name);
+      if (name == kParameterNames.end()) return false;
+      auto& value = values_[static_cast<size_t>(name - kParameterNames.begin())];
+      if (value) return false;
+      value = std::move(setting.value);
     }
+    return true;
   }
-  return out;
-}
 
-constexpr std::array<std::string_view, 11> kKnown = {"allowWatchBookmarks",
-                                                     "continue",
-                                                     "fieldSelector",
-                                                     "labelSelector",
-                                                     "limit",
-                                                     "pretty",
-                                                     "resourceVersion",
-                                                     "resourceVersionMatch",
-                                                     "timeout",
-                                                     "timeoutSeconds",
-                                                     "watch"};
-
-// Every setting known, once, and cleanly encoded; nothing where one is not.
-std::optional<Query> ParseQuery(std::string_view text) {
-  Query query;
-  if (text.find(';') != std::string_view::npos) return std::nullopt;
-  while (!text.empty()) {
-    const size_t end = text.find('&');
-    const std::string_view setting = text.substr(0, end);
-    text = end == std::string_view::npos ? std::string_view() : text.substr(end + 1);
-    if (setting.empty()) continue;
-    const size_t equals = setting.find('=');
-    const auto name = Unescape(setting.substr(0, equals));
-    const auto value = Unescape(equals == std::string_view::npos ? std::string_view()
-                                                                 : setting.substr(equals + 1));
-    if (!name.has_value() || !value.has_value()) return std::nullopt;
-    if (std::find(kKnown.begin(), kKnown.end(), *name) == kKnown.end()) return std::nullopt;
-    if (!query.emplace(*name, *value).second) return std::nullopt;
+  bool Has(Parameter parameter) const { return values_[parameter].has_value(); }
+  // Empty where it is absent, which is the same to upstream for all but numbers and booleans.
+  std::string_view Text(Parameter parameter) const {
+    return Has(parameter) ? std::string_view(*values_[parameter]) : std::string_view();
   }
-  return query;
-}
 
-std::string_view Value(const Query& query, std::string_view name) {
-  const auto found = query.find(name);
-  return found == query.end() ? std::string_view() : std::string_view(found->second);
-}
+ private:
+  std::array<std::optional<std::string>, kParameterNames.size()> values_;
+};
 
-// Absent, "0" and "false" are false, all else is true; what only Go's letter-case rules decide is
-// left to upstream.
-std::optional<bool> ParseBool(const Query& query, std::string_view name) {
-  const auto found = query.find(name);
-  if (found == query.end() || found->second == "0" || found->second == "false") return false;
-  if (found->second.empty() || found->second == "1" || found->second == "true") return true;
+// Absent, "0" and "false" are false and all else is true upstream; nothing for the odd values.
+std::optional<bool> ReadBool(const Options& options, Parameter parameter) {
+  if (!options.Has(parameter)) return false;
+  const std::string_view text = options.Text(parameter);
+  if (text == "0" || http::EqualsIgnoreCase(text, "false")) return false;
+  if (text.empty() || text == "1" || http::EqualsIgnoreCase(text, "true")) return true;
   return std::nullopt;
 }
 
 template <typename Number>
 std::optional<Number> ParseNumber(std::string_view text) {
   Number number{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  const char* end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, number);
+  if (error != std::errc() || rest != end) return std::nullopt;
   return number;
 }
 
-// The forms of a Go duration that clients send: "30s", "1m30s", "500ms"; others are left to
-// upstream.
-std::optional<std::chrono::nanoseconds> ParseDuration(std::string_view text) {
-  std::chrono::nanoseconds total{0};
-  if (text == "0") return total;
-  if (text.empty()) return std::nullopt;
-  while (!text.empty()) {
-    int64_t number = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (error != std::errc() || number < 0 || number > 1'000'000'000) return std::nullopt;
-    text.remove_prefix(static_cast<size_t>(end - text.data()));
-    std::chrono::nanoseconds unit{0};
-    size_t length = 1;
-    if (text.starts_with("ms")) {
-      unit = std::chrono::milliseconds(1);
-      length = 2;
-    } else if (text.starts_with("s")) {
-      unit = std::chrono::seconds(1);
-    } else if (text.starts_with("m")) {
-      unit = std::chrono::minutes(1);
-    } else if (text.starts_with("h")) {
-      if (number > 10'000) return std::nullopt;
-      unit = std::chrono::hours(1);
-    } else {
-      return std::nullopt;
-    }
-    total += number * unit;
-    if (total > std::chrono::hours(24)) total = std::chrono::hours(24);
-    text.remove_prefix(length);
+// Both may be ignored later, but upstream refuses what is no number even then.
+bool ReadNumbers(const Options& options, ReadRequest& request) {
+  // Beyond this upstream's arithmetic overflows; a negative one ends the watch at once.
+  constexpr int64_t kMaxSeconds = std::numeric_limits<int64_t>::max() / 1'000'000'000;
+  if (options.Has(kLimit)) {
+    const auto limit = ParseNumber<int64_t>(options.Text(kLimit));
+    if (!limit) return false;
+    request.limit = *limit;
   }
-  return total;
+  if (options.Has(kTimeoutSeconds)) {
+    const auto seconds = ParseNumber<int64_t>(options.Text(kTimeoutSeconds));
+    if (!seconds || *seconds < 0 || *seconds > kMaxSeconds) return false;
+    request.timeout_seconds = *seconds;
+  }
+  return true;
 }
 
-bool IsIndexedField(const ResourceId& id, std::string_view field) {
-  if (field == "metadata.name" || field == "metadata.namespace") return true;
-  return field == "spec.nodeName" && id.group.empty() && id.version == "v1" &&
-         id.resource == "pods";
+bool ReadRevision(const Options& options, ReadRequest& request) {
+  const std::string_view text = options.Text(kResourceVersion);
+  if (text.empty()) return true;
+  const auto number = ParseNumber<uint64_t>(text);
+  // Upstream compares the text with "0" in places, so that "00" is not the same.
+  if (!number || std::to_string(*number) != text) return false;
+  request.resource_version = Revision{*number};
+  return true;
 }
 
-std::optional<ForwardReason> ParseSelectors(const Query& query, ReadRequest& request) {
-  auto labels = LabelSelector::Parse(Value(query, "labelSelector"));
-  if (!labels.ok()) return ForwardReason::kQuery;
-  auto fields = FieldSelector::Parse(Value(query, "fieldSelector"));
-  if (!fields.ok()) return ForwardReason::kQuery;
-  for (const FieldSelector::Requirement& r : fields->requirements()) {
-    if (!IsIndexedField(request.resource, r.field)) return ForwardReason::kSelector;
+// False for what upstream refuses on a LIST (api-semantics 1.9), and everywhere else.
+bool ReadMatch(const Options& options, ReadRequest& request) {
+  const std::string_view text = options.Text(kResourceVersionMatch);
+  if (text.empty()) return true;
+  if (request.verb != ReadVerb::kList || !request.resource_version) return false;
+  if (text == "NotOlderThan") {
+    request.match = ReadRequest::Match::kNotOlderThan;
+    return true;
   }
-  // The first required metadata.name is the request's name, where it can be one
-  // (api-semantics 1.5).
-  if (const auto name = fields->RequiredValue("metadata.name");
-      name.has_value() && !name->empty()) {
-    if (*name == "." || *name == ".." || name->find_first_of("/%") != std::string_view::npos) {
-      return ForwardReason::kQuery;
-    }
+  request.match = ReadRequest::Match::kExact;
+  return text == "Exact" && request.resource_version->value != 0;
+}
+
+// Upstream tolerates revision "0" beside a token and then forgets the limit, and ignores some
+// tokens on a WATCH; both are left to it.
+bool ReadContinue(const Options& options, ReadRequest& request) {
+  const std::string_view text = options.Text(kContinue);
+  if (text.empty()) return true;
+  if (request.verb != ReadVerb::kList || request.resource_version) return false;
+  auto token = ContinueToken::Decode(text);
+  if (!token.ok()) return false;
+  request.continue_token = std::move(*token);
+  return true;
+}
+
+// Only LIST and GET have it; what is not positive counts as absent.
+bool ReadTimeout(const Options& options, ReadRequest& request) {
+  const std::string_view text = options.Text(kTimeout);
+  if (text.empty() || request.verb == ReadVerb::kWatch) return true;
+  const auto timeout = ParseGoDuration(text);
+  if (!timeout) return false;
+  request.timeout = std::max(*timeout, std::chrono::nanoseconds(0));
+  return true;
+}
+
+// ---- selectors
+
+template <size_t N>
+bool IsOneOf(std::string_view text, const std::array<std::string_view, N>& texts) {
+  return std::find(texts.begin(), texts.end(), text) != texts.end();
+}
+
+// Some kinds refuse metadata.namespace (api-semantics 6.3), as do cluster-scoped custom resources,
+// and the scope is not known here.
+bool HasNamespaceField(const ReadRequest& request) {
+  const ResourceId& id = request.resource;
+  if (id.group.empty()) return id.resource != "nodes" && id.resource != "namespaces";
+  constexpr std::array<std::string_view, 2> kOnlyNamespaced = {"apps", "batch"};
+  if (IsOneOf(id.group, kOnlyNamespaced)) return true;
+  constexpr std::array<std::string_view, 2> kWithExceptions = {"certificates.k8s.io",
+                                                               "resource.k8s.io"};
+  return !request.namespace_.empty() && !IsOneOf(id.group, kWithExceptions);
+}
+
+bool IsServedField(std::string_view field, const ReadRequest& request) {
+  if (field == "metadata.name") return true;
+  if (field == "metadata.namespace") return HasNamespaceField(request);
+  return field == "spec.nodeName" && request.resource == ResourceId{"", "v1", "pods"};
+}
+
+std::optional<ForwardReason> ReadSelectors(const Options& options, ReadRequest& request) {
+  auto labels = LabelSelector::Parse(options.Text(kLabelSelector));
+  auto fields = FieldSelector::Parse(options.Text(kFieldSelector));
+  if (!labels.ok() || !fields.ok()) return ForwardReason::kQuery;
+  for (const FieldSelector::Requirement& requirement : fields->requirements()) {
+    if (!IsServedField(requirement.field, request)) return ForwardReason::kSelector;
+  }
+  if (const auto name = fields->RequiredValue("metadata.name")) {
+    // Upstream takes some other values for a name too, and some not (api-semantics 1.5).
+    if (!IsPlainSegment(*name)) return ForwardReason::kSelector;
     request.name = *name;
   }
   request.label_selector = std::move(*labels);
@@ -213,69 +257,53 @@ std::optional<ForwardReason> ParseSelectors(const Query& query, ReadRequest& req
   return std::nullopt;
 }
 
-// False: upstream would refuse the combination, or it is odd enough to be left to it
-// (api-semantics 1.9, 2.2).
-bool ParseRevision(const Query& query, ReadRequest& request) {
-  const std::string_view revision = Value(query, "resourceVersion");
-  if (!revision.empty()) {
-    const auto number = ParseNumber<uint64_t>(revision);
-    if (!number.has_value() || std::to_string(*number) != revision) return false;
-    request.resource_version = Revision{*number};
+// ---- verbs
+
+// Other list options mean nothing to a GET, and are no reason to guess.
+std::optional<ForwardReason> ReadGet(const Options& options, ReadRequest& request) {
+  request.verb = ReadVerb::kGet;
+  constexpr std::array kKnown = {kPretty, kResourceVersion, kTimeout};
+  for (uint8_t i = 0; i < kParameterNames.size(); ++i) {
+    const auto parameter = static_cast<Parameter>(i);
+    const bool known = std::find(kKnown.begin(), kKnown.end(), parameter) != kKnown.end();
+    if (options.Has(parameter) && !known) return ForwardReason::kQuery;
   }
-  const std::string_view match = Value(query, "resourceVersionMatch");
-  if (match == "Exact") {
-    request.match = ReadRequest::Match::kExact;
-  } else if (match == "NotOlderThan") {
-    request.match = ReadRequest::Match::kNotOlderThan;
-  } else if (!match.empty()) {
-    return false;
-  }
-  if (match.empty()) return true;
-  if (request.verb != ReadVerb::kList || !request.resource_version.has_value()) return false;
-  return match != "Exact" || request.resource_version->value != 0;
+  const bool valid = ReadRevision(options, request) && ReadTimeout(options, request);
+  return valid ? std::nullopt : std::optional(ForwardReason::kQuery);
 }
 
-bool ParseListOptions(const Query& query, ReadRequest& request) {
-  if (query.contains("limit")) {
-    const auto limit = ParseNumber<int64_t>(Value(query, "limit"));
-    if (!limit.has_value()) return false;
-    request.limit = *limit;
-  }
-  if (query.contains("timeoutSeconds")) {
-    request.timeout_seconds = ParseNumber<int64_t>(Value(query, "timeoutSeconds"));
-    if (!request.timeout_seconds.has_value() || *request.timeout_seconds < 0) return false;
-  }
-  const auto bookmarks = ParseBool(query, "allowWatchBookmarks");
-  if (!bookmarks.has_value()) return false;
+std::optional<ForwardReason> ReadCollection(const Options& options, ReadRequest& request) {
+  const auto watch = ReadBool(options, kWatch);
+  const auto bookmarks = ReadBool(options, kAllowWatchBookmarks);
+  if (!watch || !bookmarks) return ForwardReason::kQuery;
+  request.verb = *watch ? ReadVerb::kWatch : ReadVerb::kList;
   request.allow_watch_bookmarks = *bookmarks;
-  if (const std::string_view token = Value(query, "continue"); !token.empty()) {
-    if (request.verb != ReadVerb::kList || request.resource_version.has_value()) return false;
-    if (request.match != ReadRequest::Match::kUnset) return false;
-    auto decoded = ContinueToken::Decode(token);
-    if (!decoded.ok()) return false;
-    request.continue_token = std::move(*decoded);
-  }
-  return true;
+  const bool valid = ReadNumbers(options, request) && ReadRevision(options, request) &&
+                     ReadMatch(options, request) && ReadContinue(options, request) &&
+                     ReadTimeout(options, request);
+  if (!valid) return ForwardReason::kQuery;
+  return ReadSelectors(options, request);
 }
+
+// ---- headers
 
 bool StartsWithIgnoreCase(std::string_view text, std::string_view prefix) {
-  return text.size() >= prefix.size() &&
-         http::EqualsIgnoreCase(text.substr(0, prefix.size()), prefix);
+  return http::EqualsIgnoreCase(text.substr(0, prefix.size()), prefix);
 }
 
-bool HasSpecialHeaders(const http::HeaderList& headers) {
-  return std::any_of(headers.lines().begin(), headers.lines().end(),
-                     [](const http::Header& header) {
-                       return http::EqualsIgnoreCase(header.name, "upgrade") ||
-                              StartsWithIgnoreCase(header.name, "impersonate-") ||
-                              StartsWithIgnoreCase(header.name, "impersonate_");
-                     });
+bool MentionsUpgrade(std::string_view connection) {
+  while (!connection.empty()) {
+    if (StartsWithIgnoreCase(connection, "upgrade")) return true;
+    connection.remove_prefix(1);
+  }
+  return false;
 }
 
-std::string_view Trim(std::string_view text) {
-  while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
-  while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
-  return text;
+bool IsForwardedHeader(const http::Header& header) {
+  if (http::EqualsIgnoreCase(header.name, "connection")) return MentionsUpgrade(header.value);
+  return http::EqualsIgnoreCase(header.name, "upgrade") ||
+         StartsWithIgnoreCase(header.name, "impersonate-") ||
+         StartsWithIgnoreCase(header.name, "impersonate_");
 }
 
 }  // namespace
@@ -304,60 +332,24 @@ std::string_view ToString(ForwardReason reason) {
   return "unknown";
 }
 
-bool WantsPretty(const http::RequestHead& head) {
-  // Any mention of the parameter in the query is left to upstream's own parsing.
-  if (head.query().find("pretty") != std::string_view::npos) return true;
-  const std::string* agent = head.headers.First("User-Agent");
-  return agent != nullptr && (agent->starts_with("curl") || agent->starts_with("Wget") ||
-                              agent->starts_with("Mozilla/5.0"));
-}
-
-// Accepts only lists whose every clause before the winner is beyond doubt: exact types without
-// parameters, in the order given. All that weighs (q, conversions, streams) is upstream's to
-// decide.
-bool AcceptsPlainJson(const http::RequestHead& head, bool watch) {
-  if (head.headers.Count("Accept") > 1) return false;
-  const std::string* accept = head.headers.First("Accept");
-  if (accept == nullptr || accept->empty()) return true;
-  const std::string_view text = *accept;
-  if (watch && text == "application/json;stream=watch") return true;
-  if (text.find(';') != std::string_view::npos) return false;
-  const std::string_view first = Trim(text.substr(0, text.find(',')));
-  if (first == "application/json") return true;
-  return first == "*/*" && text.find(',') == std::string_view::npos;
-}
-
-Outcome ClassifyRead(const http::RequestHead& head) {
-  ReadRequest request;
+std::variant<ReadRequest, ForwardReason> ClassifyRead(const http::RequestHead& head) {
   if (head.method != "GET" || head.body.kind != http::BodyFraming::Kind::kNone) {
     return ForwardReason::kMethod;
   }
-  if (HasSpecialHeaders(head.headers)) return ForwardReason::kHeaders;
+  const auto& lines = head.headers.lines();
+  if (std::any_of(lines.begin(), lines.end(), IsForwardedHeader)) return ForwardReason::kHeaders;
+
+  ReadRequest request;
   if (!ParsePath(head.path(), request)) return ForwardReason::kPath;
-  const std::optional<Query> query = ParseQuery(head.query());
-  if (!query.has_value()) return ForwardReason::kQuery;
+  Options options;
+  if (!options.Read(head.query())) return ForwardReason::kQuery;
+  const auto reason =
+      request.name.empty() ? ReadCollection(options, request) : ReadGet(options, request);
+  if (reason) return *reason;
 
-  const bool named = !request.name.empty();
-  const std::optional<bool> watch = ParseBool(*query, "watch");
-  if (!watch.has_value() || (named && *watch)) return ForwardReason::kQuery;
-  request.verb = named ? ReadVerb::kGet : *watch ? ReadVerb::kWatch : ReadVerb::kList;
-  if (!AcceptsPlainJson(head, *watch)) return ForwardReason::kAccept;
-  if (request.verb != ReadVerb::kWatch && WantsPretty(head)) return ForwardReason::kAccept;
-
-  if (query->contains("timeout")) {
-    const auto timeout = ParseDuration(Value(*query, "timeout"));
-    if (!timeout.has_value()) return ForwardReason::kQuery;
-    request.timeout = *timeout;
-  }
-  if (!ParseRevision(*query, request)) return ForwardReason::kQuery;
-  if (request.verb == ReadVerb::kGet) {
-    if (!Value(*query, "labelSelector").empty() || !Value(*query, "fieldSelector").empty()) {
-      return ForwardReason::kQuery;
-    }
-    return request;
-  }
-  if (const auto reason = ParseSelectors(*query, request); reason.has_value()) return *reason;
-  if (!ParseListOptions(*query, request)) return ForwardReason::kQuery;
+  const bool watch = request.verb == ReadVerb::kWatch;
+  if (!AcceptsPlainJson(head, watch)) return ForwardReason::kAccept;
+  if (!watch && WantsPretty(head)) return ForwardReason::kAccept;
   return request;
 }
 

@@ -24,8 +24,10 @@ enum class ReadVerb : uint8_t { kGet, kList, kWatch };
 struct ReadRequest {
   ReadVerb verb = ReadVerb::kList;
   ResourceId resource;
-  std::string namespace_;  // "" for all namespaces and for cluster-scoped resources. Of `namespaces/x`: "x".
-  std::string name;        // GET: of the object. LIST, WATCH: from fieldSelector metadata.name=…, for authorisation.
+  std::string namespace_;  // "" for all namespaces and for cluster-scoped resources. Of
+                           // `namespaces/x`: "x".
+  std::string name;  // GET: of the object. LIST, WATCH: from fieldSelector metadata.name=…, for
+                     // authorisation.
 
   LabelSelector label_selector;
   FieldSelector field_selector;
@@ -43,15 +45,16 @@ struct ReadRequest {
 
 // Why a request goes upstream; the label of a metric, so a short fixed set.
 enum class ForwardReason : uint8_t {
-  kMethod,        // Not GET, or with a body.
-  kPath,          // Not a plain collection or object path: discovery, subresource, health, escapes …
-  kQuery,         // A parameter that is unknown, repeated, malformed or invalid: upstream has the words for it.
-  kAccept,        // Another form than compact JSON: Table, protobuf, YAML, pretty …
-  kHeaders,       // Impersonation, upgrade.
-  kExcluded,      // Configured not to be cached, or not cacheable: see cache/registry.h.
-  kSelector,      // A field that Weir does not index.
-  kFreshness,     // GET or single-key LIST without a revision; no proof or no such history.
-  kNotReady,      // The cache has not synced in time.
+  kMethod,    // Not GET, or with a body.
+  kPath,      // Not a plain collection or object path: discovery, subresource, health, escapes …
+  kQuery,     // A parameter that is unknown, repeated, malformed or invalid: upstream has the words
+              // for it.
+  kAccept,    // Another form than compact JSON: Table, protobuf, YAML, pretty …
+  kHeaders,   // Impersonation, upgrade.
+  kExcluded,  // Configured not to be cached, or not cacheable: see cache/registry.h.
+  kSelector,  // A field that Weir does not index.
+  kFreshness,  // GET or single-key LIST without a revision; no proof or no such history.
+  kNotReady,   // The cache has not synced in time.
 };
 std::string_view ToString(ForwardReason reason);
 

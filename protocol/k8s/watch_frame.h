@@ -1,4 +1,5 @@
-// Watch streams in JSON: cutting upstream's into events, and the fixed parts of ours (api-semantics 3.1).
+// Watch streams in JSON: cutting upstream's into events, and the fixed parts of ours
+// (api-semantics 3.1).
 #pragma once
 
 #include <cstdint>
@@ -22,11 +23,12 @@ struct WatchFrame {
 class WatchFrameReader {
  public:
   // Frames above this end the stream with ResourceExhausted.
-  explicit WatchFrameReader(size_t max_frame_bytes = size_t{16} << 20) : max_frame_bytes_(max_frame_bytes) {}
+  explicit WatchFrameReader(size_t max_frame_bytes = size_t{16} << 20)
+      : max_frame_bytes_(max_frame_bytes) {}
 
   void Feed(std::string_view bytes);
-  // The next whole frame into `frame`, valid until the next call of Feed() or Next(); false: more bytes are needed.
-  // InvalidArgument: not a watch event. Blank lines are skipped.
+  // The next whole frame into `frame`, valid until the next call of Feed() or Next(); false: more
+  // bytes are needed. InvalidArgument: not a watch event. Blank lines are skipped.
   StatusOr<bool> Next(WatchFrame& frame);
   // Bytes of an incomplete frame.
   size_t pending() const { return buffer_.size() - position_; }
@@ -46,12 +48,14 @@ inline constexpr std::string_view kModifiedPrefix = R"({"type":"MODIFIED","objec
 inline constexpr std::string_view kDeletedPrefix = R"({"type":"DELETED","object":{)";
 inline constexpr std::string_view kEventSuffix = "}\n";
 
-// Whole lines. `type_prefix` empty: a custom resource, keys sorted (`kind` and `api_version` are then used).
-std::string BookmarkFrame(std::string_view kind, std::string_view api_version, bool sorted_keys, Revision revision,
-                          bool initial_events_end);
+// Whole lines. `type_prefix` empty: a custom resource, keys sorted (`kind` and `api_version` are
+// then used).
+std::string BookmarkFrame(std::string_view kind, std::string_view api_version, bool sorted_keys,
+                          Revision revision, bool initial_events_end);
 std::string ErrorFrame(const ApiError& error);
 
-// The code and message of the Status in an ERROR frame, or in any error body; {0, ""} where it is none.
+// The code and message of the Status in an ERROR frame, or in any error body; {0, ""} where it is
+// none.
 struct StatusSummary {
   int code = 0;
   std::string reason, message;

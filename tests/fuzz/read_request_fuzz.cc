@@ -1,18 +1,45 @@
-// A request target of any bytes: classification never reads out of bounds, and what it serves has a
-// name for everything.
+// A request of any target, and behind line feeds any Accept and User-Agent: classification is safe,
+// and what it serves keeps the promises that the cache relies on.
 #include <cstdint>
 #include <cstdlib>
 #include <string>
+#include <string_view>
 
 #include "protocol/k8s/read_request.h"
 
+namespace {
+
+std::string_view TakeLine(std::string_view& text) {
+  const size_t end = text.find('\n');
+  const std::string_view line = text.substr(0, end);
+  text = end == std::string_view::npos ? std::string_view() : text.substr(end + 1);
+  return line;
+}
+
+void Require(bool holds) {
+  if (!holds) std::abort();
+}
+
+}  // namespace
+
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  std::string_view text(reinterpret_cast<const char*>(data), size);
   weir::http::RequestHead head;
   head.method = "GET";
-  head.target.assign(reinterpret_cast<const char*>(data), size);
+  head.target = TakeLine(text);
+  if (!text.empty()) head.headers.Add("Accept", TakeLine(text));
+  if (!text.empty()) head.headers.Add("User-Agent", TakeLine(text));
+
   const auto outcome = weir::ClassifyRead(head);
-  if (const auto* request = std::get_if<weir::ReadRequest>(&outcome)) {
-    if (request->resource.resource.empty() || request->resource.version.empty()) std::abort();
-  }
+  const auto* request = std::get_if<weir::ReadRequest>(&outcome);
+  if (request == nullptr) return 0;
+  const bool watch = request->verb == weir::ReadVerb::kWatch;
+  Require(!request->resource.resource.empty() && !request->resource.version.empty());
+  Require(request->verb != weir::ReadVerb::kGet || !request->name.empty());
+  Require(weir::AcceptsPlainJson(head, watch));
+  Require(watch || !weir::WantsPretty(head));
+  Require(!request->continue_token || (!watch && !request->resource_version));
+  Require(request->match == weir::ReadRequest::Match::kUnset || request->resource_version);
+  Require(request->timeout.count() >= 0 && request->timeout_seconds.value_or(0) >= 0);
   return 0;
 }

@@ -1,4 +1,5 @@
-// Replays a fuzz target's stored corpus as a plain test: every file of the folders named on the command line.
+// Replays a fuzz target's stored corpus as a plain test: every file of the folders named on the
+// command line.
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
