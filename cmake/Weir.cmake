@@ -37,8 +37,8 @@ target_compile_definitions(weir_options INTERFACE
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   target_compile_options(weir_options INTERFACE -Wthread-safety)
 else()
-  # GCC 12 warns of uninitialised members inside coroutine frames and inlined library code under sanitizers.
-  target_compile_options(weir_options INTERFACE -fcoroutines -Wno-maybe-uninitialized)
+  # GCC 12 warns, wrongly, of uninitialised members inside coroutine frames and of how those frames are freed.
+  target_compile_options(weir_options INTERFACE -fcoroutines -Wno-maybe-uninitialized -Wno-mismatched-new-delete)
 endif()
 
 if(WEIR_SANITIZE STREQUAL "address")

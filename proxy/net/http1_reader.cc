@@ -71,19 +71,23 @@ void Http1Reader::BeginBody(http::BodyFraming framing) {
 }
 
 Async<StatusOr<std::string_view>> Http1Reader::ReadBody() {
-  Consume(std::exchange(handed_out_, 0));
-  if (body_done_) co_return std::string_view();
-  if (framing_.kind == http::BodyFraming::Kind::kChunked) co_return co_await ReadChunked();
-
-  if (buffered() == 0) {
+  for (;;) {
+    const StatusOr<std::string_view> piece = ReadBodyNow();
+    if (!piece.ok() || !piece->empty() || body_done_) co_return piece;
     bool end = false;
     WEIR_CO_TRY(co_await Fill(end));
-    if (end && framing_.kind == http::BodyFraming::Kind::kUntilClose) {
-      body_done_ = true;
-      co_return std::string_view();
+    if (!end) continue;
+    if (framing_.kind != http::BodyFraming::Kind::kUntilClose) {
+      co_return Unavailable("connection closed inside a body");
     }
-    if (end) co_return Unavailable("connection closed inside a body");
+    body_done_ = true;
   }
+}
+
+StatusOr<std::string_view> Http1Reader::ReadBodyNow() {
+  Consume(std::exchange(handed_out_, 0));
+  if (body_done_) return std::string_view();
+  if (framing_.kind == http::BodyFraming::Kind::kChunked) return DecodeChunked();
   std::string_view piece = std::string_view(buffer_).substr(start_);
   if (framing_.kind == http::BodyFraming::Kind::kLength) {
     piece = piece.substr(0, std::min<uint64_t>(piece.size(), remaining_));
@@ -91,28 +95,21 @@ Async<StatusOr<std::string_view>> Http1Reader::ReadBody() {
     body_done_ = remaining_ == 0;
   }
   handed_out_ = piece.size();
-  co_return piece;
+  return piece;
 }
 
-Async<StatusOr<std::string_view>> Http1Reader::ReadChunked() {
+StatusOr<std::string_view> Http1Reader::DecodeChunked() {
   for (;;) {
-    const std::string_view unread = std::string_view(buffer_).substr(start_);
-    const StatusOr<http::ChunkDecoder::Piece> piece = decoder_.Next(unread);
-    if (!piece.ok()) co_return piece.status();
+    const StatusOr<http::ChunkDecoder::Piece> piece =
+        decoder_.Next(std::string_view(buffer_).substr(start_));
+    if (!piece.ok()) return piece.status();
     if (!piece->data.empty()) {
-      // The view stays valid until these bytes are consumed at the next call.
-      handed_out_ = piece->consumed;
-      co_return piece->data;
+      handed_out_ = piece->consumed;  // The view stays valid until these bytes are consumed.
+      return piece->data;
     }
     Consume(piece->consumed);
-    if (decoder_.done()) {
-      body_done_ = true;
-      co_return std::string_view();
-    }
-    if (piece->consumed > 0 && buffered() > 0) continue;
-    bool end = false;
-    WEIR_CO_TRY(co_await Fill(end));
-    if (end) co_return Unavailable("connection closed inside a chunked body");
+    body_done_ = decoder_.done();
+    if (body_done_ || piece->consumed == 0 || buffered() == 0) return std::string_view();
   }
 }
 

@@ -29,6 +29,8 @@ class Http1Reader {
   // The next piece of payload, valid until the next call; "" at the end. InvalidArgument: bad chunk
   // framing. Unavailable: the peer left before the end.
   Async<StatusOr<std::string_view>> ReadBody();
+  // As ReadBody(), but only from bytes that were received already; "" says nothing of the end.
+  StatusOr<std::string_view> ReadBodyNow();
   bool body_done() const { return body_done_; }
   const http::HeaderList& trailers() const { return decoder_.trailers(); }
 
@@ -40,7 +42,7 @@ class Http1Reader {
 
  private:
   Async<Status> Fill(bool& end);
-  Async<StatusOr<std::string_view>> ReadChunked();
+  StatusOr<std::string_view> DecodeChunked();
   void Consume(size_t bytes);
 
   Stream& stream_;

@@ -401,6 +401,7 @@ void Stream::Close() {
 
 bool Stream::closed() const { return state_->is_closed; }
 SSL* Stream::ssl() const { return state_->ssl; }
+int Stream::socket() const { return state_->socket.native_handle(); }
 Worker& Stream::worker() const { return state_->worker; }
 
 std::string Stream::peer_address() const {

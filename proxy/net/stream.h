@@ -70,6 +70,7 @@ class Stream {
   bool closed() const;
 
   SSL* ssl() const;
+  int socket() const;
   Worker& worker() const;
   std::string peer_address() const;  // Without the port.
 

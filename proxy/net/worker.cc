@@ -30,9 +30,9 @@ Worker::Worker(size_t index)
   scratch_.in.resize(kReceiveBytes);
 }
 
-// What is pending refers to this worker in turn, so it goes first: timers, then coroutines and
-// posted tasks.
-Worker::~Worker() {
+Worker::~Worker() { Discard(); }
+
+void Worker::Discard() {
   Stop();
   due_.clear();
   std::exchange(timers_, {}).clear();
