@@ -1,0 +1,96 @@
+#include "proxy/upstream/upstream.h"
+
+#include <fmt/format.h>
+
+#include <fstream>
+#include <iterator>
+
+#include "protocol/base/log.h"
+
+namespace weir {
+
+namespace {
+
+constexpr Duration kTokenAge = std::chrono::seconds(60);
+
+std::string ReadTrimmed(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string text{std::istreambuf_iterator<char>(file), {}};
+  const auto first = text.find_first_not_of(" \t\r\n");
+  if (first == std::string::npos) return "";
+  return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
+}
+
+}  // namespace
+
+StatusOr<std::shared_ptr<Upstream>> Upstream::Make(const UpstreamConfig& config,
+                                                   const std::string& front_proxy_cert_pem,
+                                                   const std::string& front_proxy_key_pem) {
+  std::shared_ptr<Upstream> upstream(new Upstream());
+  for (const std::string& server : config.servers) {
+    WEIR_ASSIGN_OR_RETURN(ServerUrl url, ParseServerUrl(server));
+    upstream->urls_.push_back(std::move(url));
+  }
+  upstream->server_name_ = config.tls_server_name;
+  upstream->token_file_ = config.token_file;
+  {
+    const MutexLock lock(upstream->mutex_);
+    upstream->token_ = config.token;
+  }
+  TlsClientContext::Options options;
+  options.ca_pem = config.ca_pem;
+  options.insecure_skip_verify = config.insecure_skip_tls_verify;
+  if (options.insecure_skip_verify) {
+    Log(LogLevel::kWarning,
+        "The API server's certificate is not verified: anyone on the way can read and change all",
+        {{"field", "insecure-skip-tls-verify"}});
+  }
+  WEIR_ASSIGN_OR_RETURN(upstream->contexts_[static_cast<size_t>(CredentialClass::kNone)],
+                        TlsClientContext::Make(options));
+  if (!front_proxy_cert_pem.empty()) {
+    options.cert_pem = front_proxy_cert_pem;
+    options.key_pem = front_proxy_key_pem;
+    WEIR_ASSIGN_OR_RETURN(upstream->contexts_[static_cast<size_t>(CredentialClass::kFrontProxy)],
+                          TlsClientContext::Make(options));
+  }
+  options.cert_pem = config.client_cert_pem;
+  options.key_pem = config.client_key_pem;
+  WEIR_ASSIGN_OR_RETURN(upstream->contexts_[static_cast<size_t>(CredentialClass::kOwn)],
+                        TlsClientContext::Make(options));
+  return upstream;
+}
+
+std::string Upstream::authority(size_t endpoint) const {
+  const ServerUrl& url = urls_[endpoint];
+  const std::string host =
+      url.host.find(':') == std::string::npos ? url.host : "[" + url.host + "]";
+  return url.port == 443 ? host : fmt::format("{}:{}", host, url.port);
+}
+
+std::string Upstream::OwnAuthorization() {
+  const MutexLock lock(mutex_);
+  if (!token_file_.empty() && (token_read_ == TimePoint() || Now() - token_read_ > kTokenAge)) {
+    token_read_ = Now();
+    if (std::string token = ReadTrimmed(token_file_); !token.empty()) token_ = std::move(token);
+  }
+  return token_.empty() ? "" : "Bearer " + token_;
+}
+
+void Upstream::DropToken() {
+  const MutexLock lock(mutex_);
+  token_read_ = TimePoint();
+}
+
+void Upstream::ReportFailed(const std::string& reason) {
+  const MutexLock lock(mutex_);
+  failed_ = Now();
+  failure_ = reason;
+}
+
+std::string Upstream::Unreachable() const {
+  const MutexLock lock(mutex_);
+  const TimePoint reached(Duration(reached_.load(std::memory_order_relaxed)));
+  return reached > failed_ ? "" : failure_;
+}
+
+}  // namespace weir

@@ -1,0 +1,77 @@
+// Where the API server is, and how each class of requests proves itself to it.
+//
+// Immutable but for the token and the reachability, which are thread-safe. One per process.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "protocol/base/executor.h"
+#include "protocol/base/mutex.h"
+#include "protocol/base/status.h"
+#include "proxy/config/kubeconfig.h"
+#include "proxy/net/tls_context.h"
+
+namespace weir {
+
+// Connections of different classes are never mixed: upstream believes a client certificate before
+// it looks at a token.
+enum class CredentialClass : uint8_t {
+  kOwn,         // Weir's own credential: feeds and reviews. Never a client's request.
+  kFrontProxy,  // The front-proxy certificate, which speaks for certificate users by X-Remote-*
+                // headers.
+  kNone,        // No certificate: clients' bearer tokens, and anonymous requests.
+};
+inline constexpr size_t kCredentialClasses = 3;
+
+class Upstream {
+ public:
+  // InvalidArgument names what cannot be used. Both PEM texts of the front proxy or none.
+  static StatusOr<std::shared_ptr<Upstream>> Make(const UpstreamConfig& config,
+                                                  const std::string& front_proxy_cert_pem,
+                                                  const std::string& front_proxy_key_pem);
+
+  size_t endpoints() const { return urls_.size(); }
+  const ServerUrl& url(size_t endpoint) const { return urls_[endpoint]; }
+  // What the certificate of `endpoint` must be for.
+  const std::string& server_name(size_t endpoint) const {
+    return server_name_.empty() ? urls_[endpoint].host : server_name_;
+  }
+  // host:port as Host headers have it.
+  std::string authority(size_t endpoint) const;
+  // Null: the class is not configured (kFrontProxy).
+  const TlsClientContext* tls(CredentialClass credential) const {
+    return contexts_[static_cast<size_t>(credential)].get();
+  }
+  // "Bearer …" of Weir's own credential; empty where that is a certificate. The token's file is
+  // read anew each minute.
+  std::string OwnAuthorization();
+  // The API server refused our token: read its file again at the next use.
+  void DropToken();
+
+  void ReportReached() {
+    reached_.store(Now().time_since_epoch().count(), std::memory_order_relaxed);
+  }
+  void ReportFailed(const std::string& reason);
+  // Empty while the newest attempt reached an API server; else why not, for /readyz.
+  std::string Unreachable() const;
+
+ private:
+  Upstream() = default;
+  static TimePoint Now() { return std::chrono::steady_clock::now(); }
+
+  std::vector<ServerUrl> urls_;
+  std::string server_name_;
+  std::shared_ptr<const TlsClientContext> contexts_[kCredentialClasses];
+  std::string token_file_;
+  std::atomic<int64_t> reached_{0};
+  mutable Mutex mutex_;
+  std::string token_ ABSL_GUARDED_BY(mutex_);
+  TimePoint token_read_ ABSL_GUARDED_BY(mutex_);
+  TimePoint failed_ ABSL_GUARDED_BY(mutex_);
+  std::string failure_ ABSL_GUARDED_BY(mutex_) = "not tried yet";
+};
+
+}  // namespace weir

@@ -1,0 +1,127 @@
+#include "proxy/upstream/upstream_connection.h"
+
+#include <fmt/format.h>
+
+#include "protocol/http/head.h"
+#include "proxy/admin/metrics.h"
+#include "proxy/net/dial.h"
+
+namespace weir {
+
+namespace {
+constexpr size_t kMaxHeadBytes = 256 * 1024;
+}
+
+UpstreamConnection::UpstreamConnection(Worker& worker, int socket, SSL* ssl, Upstream& upstream,
+                                       CredentialClass credential, size_t endpoint)
+    : upstream_(upstream),
+      credential_(credential),
+      endpoint_(endpoint),
+      stream_(worker, socket, ssl),
+      reader_(stream_) {
+  ProcessMetrics().upstream_connections.Add();
+}
+
+UpstreamConnection::~UpstreamConnection() { ProcessMetrics().upstream_connections.Sub(); }
+
+Async<StatusOr<std::unique_ptr<UpstreamConnection>>> UpstreamConnection::Open(
+    Worker& worker, Upstream& upstream, CredentialClass credential, size_t endpoint,
+    TimePoint deadline) {
+  const ServerUrl& url = upstream.url(endpoint);
+  const StatusOr<int> socket = co_await Dial(worker, url.host, url.port, deadline);
+  if (!socket.ok()) {
+    ProcessMetrics().upstream_failures.Add();
+    upstream.ReportFailed(std::string(Message(socket.status())));
+    co_return socket.status();
+  }
+  SSL* const ssl = upstream.tls(credential)->NewSsl(upstream.server_name(endpoint));
+  std::unique_ptr<UpstreamConnection> connection(
+      new UpstreamConnection(worker, *socket, ssl, upstream, credential, endpoint));
+  connection->SetDeadline(deadline);
+  const Status shaken = co_await connection->stream_.Handshake(false);
+  connection->SetDeadline(TimePoint::max());
+  if (!shaken.ok()) {
+    const std::string text =
+        fmt::format("TLS handshake with {}: {}", upstream.authority(endpoint), Message(shaken));
+    ProcessMetrics().upstream_failures.Add();
+    upstream.ReportFailed(text);
+    co_return Unavailable(text);
+  }
+  upstream.ReportReached();
+  co_return connection;
+}
+
+Async<Status> UpstreamConnection::SendHead(http::RequestHead head) {
+  ++requests_;
+  answered_ = false;
+  head.target = upstream_.url(endpoint_).prefix + head.target;
+  head.minor_version = 1;
+  head.headers.Set("Host", upstream_.authority(endpoint_));
+  using Kind = http::BodyFraming::Kind;
+  sending_ = head.body;
+  to_send_ = sending_.length;
+  sent_ = sending_.kind == Kind::kNone || (sending_.kind == Kind::kLength && to_send_ == 0);
+  if (sending_.kind == Kind::kLength)
+    head.headers.Set("Content-Length", std::to_string(sending_.length));
+  if (sending_.kind == Kind::kChunked) head.headers.Set("Transfer-Encoding", "chunked");
+  std::string bytes;
+  http::AppendRequestHead(head, bytes);
+  stream_.Write(bytes);
+  co_return co_await stream_.Flush();
+}
+
+Async<Status> UpstreamConnection::SendBody(std::string_view piece) {
+  if (piece.empty()) co_return OkStatus();
+  if (sending_.kind == http::BodyFraming::Kind::kChunked) {
+    char size[18];
+    const std::string_view pieces[] = {
+        {size, http::WriteChunkHead(piece.size(), size)}, piece, "\r\n"};
+    stream_.Write(pieces);
+  } else {
+    if (piece.size() > to_send_) co_return Internal("more body than its length");
+    to_send_ -= piece.size();
+    sent_ = to_send_ == 0;
+    stream_.Write(piece);
+  }
+  co_return co_await stream_.Flush();
+}
+
+Async<Status> UpstreamConnection::EndBody() {
+  if (!sent_ && sending_.kind == http::BodyFraming::Kind::kChunked) {
+    sent_ = true;
+    stream_.Write(http::kLastChunk);
+  }
+  co_return co_await stream_.Flush();
+}
+
+Async<StatusOr<http::ResponseHead>> UpstreamConnection::ReadHead(std::string_view method,
+                                                                 Duration timeout) {
+  // Zero: no bound, as for a watch through a proxy that is quiet.
+  SetDeadline(timeout == Duration(0) ? TimePoint::max() : stream_.worker().Now() + timeout);
+  const Duration rest = timeout == Duration(0) ? Duration(std::chrono::seconds(32)) : timeout;
+  const StatusOr<std::string_view> bytes = co_await reader_.ReadHead(kMaxHeadBytes, rest);
+  SetDeadline(TimePoint::max());
+  if (!bytes.ok()) co_return bytes.status();
+  if (bytes->empty()) co_return Unavailable("the API server closed the connection");
+  auto parsed = http::ParseResponseHead(*bytes, method);
+  if (const auto* error = std::get_if<http::HttpError>(&parsed)) {
+    Abort();
+    co_return InvalidArgument("malformed answer of the API server: " + error->text);
+  }
+  http::ResponseHead& head = std::get<http::ResponseHead>(parsed);
+  if (head.status >= 200) {
+    answered_ = true;
+    keep_alive_ = head.keep_alive;
+    reader_.BeginBody(head.body);
+  }
+  upstream_.ReportReached();
+  co_return std::move(head);
+}
+
+bool UpstreamConnection::reusable() const {
+  return sent_ && answered_ && keep_alive_ && reader_.body_done() && stream_.failure().ok();
+}
+
+bool UpstreamConnection::Alive() { return reader_.Poll(1) && reader_.buffered() == 0; }
+
+}  // namespace weir

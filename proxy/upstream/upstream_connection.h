@@ -1,0 +1,73 @@
+// One HTTP/1.1 connection to the API server, one request at a time.
+//
+// Thread-affine. A connection whose framing, order or transport went wrong is never used again.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "protocol/base/status.h"
+#include "protocol/http/message.h"
+#include "proxy/net/http1_reader.h"
+#include "proxy/net/stream.h"
+#include "proxy/upstream/upstream.h"
+
+namespace weir {
+
+class UpstreamConnection {
+ public:
+  // Dials `endpoint` and shakes hands. Unavailable says which address and why.
+  static Async<StatusOr<std::unique_ptr<UpstreamConnection>>> Open(Worker& worker,
+                                                                   Upstream& upstream,
+                                                                   CredentialClass credential,
+                                                                   size_t endpoint,
+                                                                   TimePoint deadline);
+  ~UpstreamConnection();
+
+  // Sends a request's head: origin-form target without the server's prefix, `Host` set here,
+  // framing by head.body.
+  Async<Status> SendHead(http::RequestHead head);
+  // A piece of the request's body, and its end.
+  Async<Status> SendBody(std::string_view piece);
+  Async<Status> EndBody();
+
+  // The next response head, 1xx included. `method` as sent.
+  Async<StatusOr<http::ResponseHead>> ReadHead(std::string_view method, Duration timeout);
+  Async<StatusOr<std::string_view>> ReadBody() { return reader_.ReadBody(); }
+  StatusOr<std::string_view> ReadBodyNow() { return reader_.ReadBodyNow(); }
+  const http::HeaderList& trailers() const { return reader_.trailers(); }
+  bool body_done() const { return reader_.body_done(); }
+
+  // Whether another request may follow: both sides are through, and the peer keeps the connection.
+  bool reusable() const;
+  // Whether the peer is still there, and silent, as it must be between requests.
+  bool Alive();
+  // Ends what runs on it: waits end with Cancelled.
+  void Abort() { stream_.Close(); }
+
+  void SetDeadline(TimePoint deadline) { stream_.SetDeadline(deadline); }
+  CredentialClass credential() const { return credential_; }
+  size_t endpoint() const { return endpoint_; }
+  // Requests begun on it.
+  uint64_t requests() const { return requests_; }
+  TimePoint idle_since = TimePoint();  // The pool's.
+
+ private:
+  UpstreamConnection(Worker& worker, int socket, SSL* ssl, Upstream& upstream,
+                     CredentialClass credential, size_t endpoint);
+
+  Upstream& upstream_;
+  const CredentialClass credential_;
+  const size_t endpoint_;
+  Stream stream_;
+  Http1Reader reader_;
+  http::BodyFraming sending_;
+  uint64_t to_send_ = 0;
+  bool sent_ = true;
+  bool keep_alive_ = true;
+  bool answered_ = true;
+  uint64_t requests_ = 0;
+};
+
+}  // namespace weir
