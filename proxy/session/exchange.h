@@ -1,0 +1,60 @@
+// One request and its response, whatever the HTTP version: what the router and everything behind it
+// sees.
+//
+// Thread-affine; lives as long as its handler runs. HTTP/1.1 connections implement it; HTTP/2
+// streams can.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "absl/functional/any_invocable.h"
+#include "protocol/base/status.h"
+#include "protocol/http/message.h"
+#include "proxy/auth/authenticator.h"
+#include "proxy/net/worker.h"
+
+namespace weir {
+
+class Exchange {
+ public:
+  virtual ~Exchange() = default;
+
+  virtual const http::RequestHead& request() const = 0;
+  virtual const CertificateVerdict& certificate() const = 0;
+  virtual const std::string& peer_address() const = 0;
+  virtual Worker& worker() const = 0;
+
+  // The request's body: the next piece, valid until the next call; "" at the end. InvalidArgument:
+  // bad framing.
+  virtual Async<StatusOr<std::string_view>> ReadBody() = 0;
+  virtual const http::HeaderList& request_trailers() const = 0;
+  // The answer is out and nobody wants the rest: ReadBody() fails within two seconds, and the
+  // connection ends.
+  virtual void StopReading() = 0;
+
+  // Sends a 1xx.
+  virtual Async<Status> Inform(http::ResponseHead head) = 0;
+  // Begins the response. Framing follows head.body: kLength and kChunked add the header they need
+  // (to HTTP/1.0: until close), kNone adds nothing.
+  virtual Status Start(http::ResponseHead head) = 0;
+  // Sends payload, framed: takes all of it (at most 256 KiB a call); true when more may follow at
+  // once. After false wait for Drain() or OnWritable().
+  virtual bool Write(std::span<const std::string_view> pieces, size_t bytes) = 0;
+  // Until everything is on its way; fails when the client took nothing for a minute or is gone.
+  virtual Async<Status> Drain() = 0;
+  // Ends the response cleanly.
+  virtual Async<Status> Finish(const http::HeaderList& trailers) = 0;
+  // Cuts the connection or stream, so that the client sees an error rather than an end.
+  virtual void Abort() = 0;
+  virtual bool started() const = 0;
+  virtual int status() const = 0;  // Of the response; 0 before Start().
+
+  // Called back once, later: the socket took everything; the client is gone. Dropped with the
+  // exchange.
+  virtual void OnWritable(absl::AnyInvocable<void()> done) = 0;
+  virtual void OnGone(absl::AnyInvocable<void()> done) = 0;
+};
+
+}  // namespace weir

@@ -1,0 +1,255 @@
+#include "proxy/session/forward.h"
+
+#include <fmt/format.h>
+
+#include <memory>
+#include <utility>
+
+#include "protocol/base/log.h"
+#include "protocol/http/head.h"
+#include "proxy/admin/metrics.h"
+#include "proxy/session/forward_head.h"
+#include "proxy/session/identity_headers.h"
+#include "proxy/session/respond.h"
+
+namespace weir {
+
+namespace {
+
+constexpr Duration kAnswerTimeout = std::chrono::seconds(70);  // Upstream's own 60 s, and a margin.
+
+// The request's body on its way up, beside the answer's head that may come before its end.
+struct Upload {
+  explicit Upload(Worker& worker) : signal(worker) {}
+  Signal signal;
+  bool done = false;
+  bool discard = false;  // The answer is out: read what the client sends, and drop it.
+};
+
+Async<void> PumpBody(Exchange& exchange, UpstreamConnection& connection,
+                     std::shared_ptr<Upload> upload) {
+  for (;;) {
+    const StatusOr<std::string_view> piece = co_await exchange.ReadBody();
+    if (!piece.ok()) {
+      if (!upload->discard)
+        connection.Abort();  // The client left, or sent rubbish: upstream gets no end.
+      break;
+    }
+    if (upload->discard && piece->empty()) break;
+    if (upload->discard) continue;
+    Status sent;
+    if (piece->empty()) {
+      sent = co_await connection.EndBody();
+    } else {
+      sent = co_await connection.SendBody(*piece);
+    }
+    // Upstream may have answered early and closed: the answer is still to be read.
+    if (!sent.ok()) upload->discard = true;
+    if (piece->empty()) break;
+  }
+  upload->done = true;
+  upload->signal.Notify();
+}
+
+struct ForwardCount {
+  explicit ForwardCount(ServiceShared& s) : shared(s) { ProcessMetrics().forwards_in_flight.Add(); }
+  ~ForwardCount() {
+    ProcessMetrics().forwards_in_flight.Sub();
+    if (limited) shared.forwards.fetch_sub(1);
+  }
+  ServiceShared& shared;
+  bool limited = false;
+};
+
+// Relays upstream's answer; false where it broke off after it had begun.
+Async<bool> RelayAnswer(Exchange& exchange, UpstreamConnection& connection, http::ResponseHead head,
+                        bool long_running) {
+  const bool body_follows = head.body.kind != http::BodyFraming::Kind::kNone;
+  http::ResponseHead relayed = RelayedHead(std::move(head));
+  if (!exchange.Start(std::move(relayed)).ok()) co_return false;
+  while (body_follows) {
+    StatusOr<std::string_view> piece = connection.ReadBodyNow();
+    if (piece.ok() && piece->empty() && !connection.body_done()) {
+      // Nothing more for now: what was read goes out, the head of a quiet watch too.
+      const Status drained = co_await exchange.Drain();
+      if (!drained.ok()) co_return false;
+      connection.SetDeadline(long_running ? TimePoint::max()
+                                          : exchange.worker().Now() + kAnswerTimeout);
+      piece = co_await connection.ReadBody();
+    }
+    if (!piece.ok()) co_return false;
+    if (piece->empty()) break;
+    const std::string_view payload = *piece;
+    if (!exchange.Write(std::span(&payload, 1), payload.size())) {
+      const Status drained = co_await exchange.Drain();
+      if (!drained.ok()) co_return false;
+    }
+  }
+  connection.SetDeadline(TimePoint::max());
+  const Status finished = co_await exchange.Finish(connection.trailers());
+  co_return finished.ok();
+}
+
+// Sends the request on `connection` and relays the answer. Unavailable before anything was
+// answered: the caller may try elsewhere if it is allowed to. OK once the exchange has had its
+// answer, or was cut.
+Async<Status> ForwardOn(Exchange& exchange, UpstreamConnection& connection, http::RequestHead head,
+                        bool long_running) {
+  const std::string method = head.method;
+  const bool has_body = head.body.kind != http::BodyFraming::Kind::kNone;
+  WEIR_CO_TRY(co_await connection.SendHead(std::move(head)));
+  ProcessMetrics().upstream_forwards.Add();
+
+  const auto upload = std::make_shared<Upload>(exchange.worker());
+  // A client that leaves cancels what it asked for.
+  const auto live = std::make_shared<UpstreamConnection*>(&connection);
+  const auto cancel = [live] {
+    if (*live != nullptr) (*live)->Abort();
+  };
+  if (has_body) {
+    exchange.worker().Spawn(PumpBody(exchange, connection, upload));
+  } else {
+    upload->done = true;
+    exchange.OnGone(cancel);
+  }
+
+  const Duration timeout = long_running || has_body ? Duration(0) : kAnswerTimeout;
+  Status failure;
+  for (;;) {
+    StatusOr<http::ResponseHead> answer = co_await connection.ReadHead(method, timeout);
+    if (!answer.ok()) {
+      failure = answer.status();
+      break;
+    }
+    if (answer->status == 101) {
+      connection.Abort();
+      failure = InvalidArgument("the API server switched protocols unasked");
+      break;
+    }
+    if (answer->status < 200) {
+      // Its 100 is not the client's: that one was sent when the body was asked for.
+      if (answer->status != 100) co_await exchange.Inform(std::move(*answer));
+      continue;
+    }
+    const bool complete =
+        co_await RelayAnswer(exchange, connection, std::move(*answer), long_running);
+    if (!complete) {
+      connection.Abort();
+      exchange.Abort();
+    }
+    break;
+  }
+  if (!upload->done) {
+    upload->discard = true;
+    if (!failure.ok()) connection.Abort();
+    exchange.StopReading();
+    while (!upload->done) co_await upload->signal.Wait();
+  }
+  *live = nullptr;
+  co_return failure;
+}
+
+Async<void> RespondUnreachable(Exchange& exchange, Status failure) {
+  Log(LogLevel::kWarning, "The API server did not answer a forwarded request",
+      {{"err", Message(failure)}});
+  ApiError error = absl::IsUnavailable(failure)
+                       ? ApiError::ServiceUnavailable("the API server cannot be reached", 1)
+                   : absl::IsDeadlineExceeded(failure)
+                       ? ApiError::Timeout()
+                       : ApiError::BadGateway("the API server's answer was malformed");
+  co_await RespondError(exchange, std::move(error));
+}
+
+// 417 for expectations other than the one that HTTP knows; the go-ahead for that one. False:
+// answered.
+Async<bool> MeetExpectation(Exchange& exchange) {
+  const std::string* expect = exchange.request().headers.First("Expect");
+  if (expect == nullptr) co_return true;
+  if (!http::EqualsIgnoreCase(*expect, "100-continue")) {
+    std::string text;
+    co_await RespondText(exchange, 417, std::move(text));
+    co_return false;
+  }
+  if (exchange.request().body.kind == http::BodyFraming::Kind::kNone) co_return true;
+  http::ResponseHead go_ahead;
+  go_ahead.status = 100;
+  go_ahead.reason = std::string(http::ReasonPhrase(100));
+  const Status sent = co_await exchange.Inform(std::move(go_ahead));
+  co_return sent.ok();
+}
+
+}  // namespace
+
+Async<void> ForwardRequest(Service& service, Exchange& exchange) {
+  const http::RequestHead& request = exchange.request();
+  const Credentials credentials =
+      service.shared.authenticator.Inspect(exchange.certificate(), request.headers);
+  if (credentials.kind == Credentials::Kind::kRejected) {
+    co_await RespondError(exchange, ApiError::Unauthorized());
+    co_return;
+  }
+  if (const auto upgrade = RequestedUpgrade(request.headers);
+      upgrade.has_value() && (*upgrade == "websocket" || *upgrade == "spdy/3.1")) {
+    std::string text = fmt::format(
+        "this proxy does not forward upgrades to \"{}\" yet: exec, attach and port-forward "
+        "need a connection to the API server itself",
+        *upgrade);
+    co_await RespondError(exchange, ApiError::NotImplemented(std::move(text)));
+    co_return;
+  }
+  if (credentials.kind == Credentials::Kind::kCertificate &&
+      service.shared.upstream.tls(CredentialClass::kFrontProxy) == nullptr) {
+    co_await RespondError(exchange,
+                          ApiError::NotImplemented(
+                              "this proxy cannot forward requests of client-certificate users: set "
+                              "--proxy-client-cert-file and --proxy-client-key-file"));
+    co_return;
+  }
+  ForwardCount count(service.shared);
+  const bool long_running = IsLongRunning(request);
+  if (!long_running) {
+    count.limited = true;
+    if (service.shared.forwards.fetch_add(1) >= service.shared.config.max_requests_inflight) {
+      co_await RespondError(
+          exchange,
+          ApiError::TooManyRequests("too many requests are in flight, please try again later", 1));
+      co_return;
+    }
+  }
+  const bool go_on = co_await MeetExpectation(exchange);
+  if (!go_on) co_return;
+
+  StatusOr<http::RequestHead> head = UpstreamHead(exchange, credentials);
+  if (!head.ok()) {
+    std::string text = "400 Bad Request: " + std::string(Message(head.status()));
+    co_await RespondText(exchange, 400, std::move(text));
+    co_return;
+  }
+  const CredentialClass credential = credentials.kind == Credentials::Kind::kCertificate
+                                         ? CredentialClass::kFrontProxy
+                                         : CredentialClass::kNone;
+  // Only what cannot have changed anything is sent twice, and only before a byte was answered.
+  const bool repeatable = (request.method == "GET" || request.method == "HEAD") &&
+                          request.body.kind == http::BodyFraming::Kind::kNone;
+  for (bool fresh = false;; fresh = true) {
+    StatusOr<std::unique_ptr<UpstreamConnection>> connection =
+        co_await service.pool.Acquire(credential, fresh);
+    if (!connection.ok()) {
+      co_await RespondUnreachable(exchange, connection.status());
+      co_return;
+    }
+    const bool reused = (*connection)->requests() > 0;
+    http::RequestHead copy = *head;
+    const Status forwarded =
+        co_await ForwardOn(exchange, **connection, std::move(copy), long_running);
+    if (!forwarded.ok() && !exchange.started()) {
+      if (!fresh && reused && repeatable && absl::IsUnavailable(forwarded)) continue;
+      co_await RespondUnreachable(exchange, forwarded);
+      co_return;
+    }
+    service.pool.Release(std::move(*connection));
+    co_return;
+  }
+}
+
+}  // namespace weir

@@ -1,0 +1,143 @@
+#include "proxy/session/forward_head.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+#include <vector>
+
+#include "proxy/session/identity_headers.h"
+#include "proxy/session/respond.h"
+
+namespace weir {
+
+namespace {
+
+bool IsTokenByte(unsigned char c) {
+  constexpr std::string_view kMarks = "!#$&'*+-.^_`|~";
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+         kMarks.find(static_cast<char>(c)) != std::string_view::npos;
+}
+
+// A key of `extra` as part of a header's name: whatever is no token byte, and `%` itself, becomes
+// %XX.
+std::string EscapeKey(std::string_view key) {
+  std::string escaped;
+  for (const char c : key) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (IsTokenByte(byte)) {
+      escaped += c;
+    } else {
+      escaped += fmt::format("%{:02X}", byte);
+    }
+  }
+  return escaped;
+}
+
+bool IsHeaderValue(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return c == '\t' || (byte >= 0x20 && byte != 0x7f);
+  });
+}
+
+Status AddIdentity(const Identity& identity, http::HeaderList& headers) {
+  const auto add = [&headers](std::string_view name, std::string_view value) -> Status {
+    if (!IsHeaderValue(value))
+      return InvalidArgument("the user's name, group or extra holds a control byte");
+    headers.Add(name, value);
+    return OkStatus();
+  };
+  WEIR_TRY(add("X-Remote-User", identity.name));
+  if (!identity.uid.empty()) WEIR_TRY(add("X-Remote-Uid", identity.uid));
+  for (const std::string& group : identity.groups) WEIR_TRY(add("X-Remote-Group", group));
+  for (const auto& [key, values] : identity.extra) {
+    for (const std::string& value : values)
+      WEIR_TRY(add("X-Remote-Extra-" + EscapeKey(key), value));
+  }
+  return OkStatus();
+}
+
+std::vector<std::string_view> Split(std::string_view path) {
+  std::vector<std::string_view> parts;
+  while (!path.empty()) {
+    const size_t slash = path.find('/');
+    if (slash != 0) parts.push_back(path.substr(0, slash));
+    path = slash == std::string_view::npos ? std::string_view() : path.substr(slash + 1);
+  }
+  return parts;
+}
+
+bool AsksToWatch(std::string_view query) {
+  while (!query.empty()) {
+    const size_t end = query.find('&');
+    const std::string_view setting = query.substr(0, end);
+    query = end == std::string_view::npos ? std::string_view() : query.substr(end + 1);
+    if (setting == "watch") return true;
+    if (setting.starts_with("watch=")) return setting != "watch=0" && setting != "watch=false";
+  }
+  return false;
+}
+
+}  // namespace
+
+StatusOr<http::RequestHead> UpstreamHead(const Exchange& exchange, const Credentials& credentials) {
+  const http::RequestHead& request = exchange.request();
+  http::RequestHead head;
+  head.method = request.method;
+  head.target = request.target;
+  head.body = request.body;
+  const bool certificate = credentials.kind == Credentials::Kind::kCertificate;
+  const bool token = credentials.kind == Credentials::Kind::kToken;
+  for (const http::Header& line : request.headers.lines()) {
+    if (IsStrippedFromRequests(request.headers, line.name)) continue;
+    // Only the identity that was found is forwarded: a token beside a certificate is not.
+    if ((certificate || token) && http::EqualsIgnoreCase(line.name, "authorization")) continue;
+    head.headers.Add(line.name, line.value);
+  }
+  if (const std::string* te = request.headers.First("TE");
+      te != nullptr && http::EqualsIgnoreCase(*te, "trailers")) {
+    head.headers.Add("TE", "trailers");
+  }
+  if (token) head.headers.Add("Authorization", "Bearer " + credentials.token);
+  if (certificate) WEIR_TRY(AddIdentity(*credentials.identity, head.headers));
+  head.headers.Add("X-Forwarded-For", exchange.peer_address());
+  const std::string* audit = head.headers.First("Audit-ID");
+  if (audit == nullptr || audit->empty()) head.headers.Set("Audit-ID", RandomUuid());
+  return head;
+}
+
+http::ResponseHead RelayedHead(http::ResponseHead head) {
+  http::ResponseHead relayed;
+  relayed.status = head.status;
+  relayed.reason = std::move(head.reason);
+  relayed.body = head.body;
+  using Kind = http::BodyFraming::Kind;
+  if (relayed.body.kind == Kind::kUntilClose) relayed.body.kind = Kind::kChunked;
+  for (const http::Header& line : head.headers.lines()) {
+    if (IsStrippedFromResponses(head.headers, line.name)) continue;
+    // Of an answer without a body (HEAD, 304) the length is information, not framing.
+    if (relayed.body.kind != Kind::kNone && http::EqualsIgnoreCase(line.name, "content-length"))
+      continue;
+    relayed.headers.Add(line.name, line.value);
+  }
+  return relayed;
+}
+
+bool IsLongRunning(const http::RequestHead& request) {
+  const std::vector<std::string_view> parts = Split(request.path());
+  if (parts.size() >= 2 && parts[0] == "debug" && parts[1] == "pprof") return true;
+  if (parts.empty() || (parts[0] != "api" && parts[0] != "apis")) return false;
+  if (request.method == "GET" && AsksToWatch(request.query())) return true;
+  const size_t first = parts[0] == "api" ? 2 : 3;
+  if (parts.size() > first && (parts[first] == "watch" || parts[first] == "proxy")) return true;
+  constexpr std::array<std::string_view, 5> kStreams = {"attach", "exec", "proxy", "log",
+                                                        "portforward"};
+  return std::any_of(parts.begin() + static_cast<ptrdiff_t>(std::min(parts.size(), first + 2)),
+                     parts.end(), [&](std::string_view part) {
+                       return std::find(kStreams.begin(), kStreams.end(), part) != kStreams.end();
+                     });
+}
+
+}  // namespace weir

@@ -1,0 +1,96 @@
+#include "proxy/session/identity_headers.h"
+
+#include <algorithm>
+#include <array>
+
+namespace weir {
+
+namespace {
+
+// Lower case, `_` as `-`: the widest reading that any server on the way could have.
+std::string Folded(std::string_view name) {
+  std::string folded(name);
+  for (char& c : folded) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    if (c == '_') c = '-';
+  }
+  return folded;
+}
+
+bool IsIdentity(std::string_view folded) {
+  return folded == "authorization" || folded.starts_with("x-remote-") ||
+         folded.starts_with("impersonate-");
+}
+
+// Calls `visit` with each option of all `Connection` lines; stops at true.
+template <typename Visit>
+bool AnyConnectionOption(const http::HeaderList& headers, const Visit& visit) {
+  for (const http::Header& line : headers.lines()) {
+    if (!http::EqualsIgnoreCase(line.name, "connection")) continue;
+    std::string_view rest = line.value;
+    while (!rest.empty()) {
+      const size_t comma = rest.find(',');
+      std::string_view option = rest.substr(0, comma);
+      while (!option.empty() && (option.front() == ' ' || option.front() == '\t'))
+        option.remove_prefix(1);
+      while (!option.empty() && (option.back() == ' ' || option.back() == '\t'))
+        option.remove_suffix(1);
+      if (!option.empty() && visit(Folded(option))) return true;
+      rest = comma == std::string_view::npos ? std::string_view() : rest.substr(comma + 1);
+    }
+  }
+  return false;
+}
+
+bool IsHopByHop(std::string_view folded) {
+  constexpr std::array<std::string_view, 7> kHopByHop = {
+      "connection",        "keep-alive", "proxy-connection", "te",
+      "transfer-encoding", "upgrade",    "http2-settings"};
+  return std::find(kHopByHop.begin(), kHopByHop.end(), folded) != kHopByHop.end();
+}
+
+}  // namespace
+
+std::string RefusedHeaders(const http::HeaderList& headers) {
+  if (headers.Count("Authorization") > 1) return "more than one Authorization header";
+  for (const http::Header& line : headers.lines()) {
+    if (line.name.find('_') != std::string::npos && IsIdentity(Folded(line.name))) {
+      return "identity header with an underscore";
+    }
+  }
+  if (AnyConnectionOption(headers, [](const std::string& option) { return IsIdentity(option); })) {
+    return "Connection lists an identity header";
+  }
+  return "";
+}
+
+bool IsStrippedFromRequests(const http::HeaderList& headers, std::string_view name) {
+  const std::string folded = Folded(name);
+  if (IsHopByHop(folded) || folded == "trailer" || folded == "expect" || folded == "host")
+    return true;
+  if (folded == "content-length" || folded == "forwarded" || folded == "x-real-ip") return true;
+  if (folded.starts_with("x-remote-") || folded.starts_with("x-forwarded-") ||
+      folded.starts_with("proxy-"))
+    return true;
+  return AnyConnectionOption(headers, [&](const std::string& option) { return option == folded; });
+}
+
+bool IsStrippedFromResponses(const http::HeaderList& headers, std::string_view name) {
+  const std::string folded = Folded(name);
+  return IsHopByHop(folded) ||
+         AnyConnectionOption(headers, [&](const std::string& option) { return option == folded; });
+}
+
+std::optional<std::string> RequestedUpgrade(const http::HeaderList& headers) {
+  const std::string* upgrade = headers.First("Upgrade");
+  if (upgrade == nullptr) return std::nullopt;
+  if (!AnyConnectionOption(headers, [](const std::string& option) { return option == "upgrade"; }))
+    return std::nullopt;
+  std::string lower(*upgrade);
+  std::transform(lower.begin(), lower.end(), lower.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  });
+  return lower;
+}
+
+}  // namespace weir

@@ -1,0 +1,25 @@
+// Header names that say who somebody is, or that end at each hop.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "protocol/http/message.h"
+
+namespace weir {
+
+// Why a request with these headers is refused whole (400): two servers could read them differently
+// (auth-and-forwarding A.1, A.8, A.10). Empty: nothing is wrong with them.
+std::string RefusedHeaders(const http::HeaderList& headers);
+
+// What a client sends and upstream must not see: hop-by-hop fields and whatever `Connection` lists,
+// forged identities and addresses (auth-and-forwarding C.3). Compares names with `_` as `-`.
+bool IsStrippedFromRequests(const http::HeaderList& headers, std::string_view name);
+// Hop-by-hop fields of a response.
+bool IsStrippedFromResponses(const http::HeaderList& headers, std::string_view name);
+
+// The value of `Upgrade` where `Connection` asks for it, lower case.
+std::optional<std::string> RequestedUpgrade(const http::HeaderList& headers);
+
+}  // namespace weir

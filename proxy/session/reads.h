@@ -1,0 +1,31 @@
+// Answers of the cache: LIST, WATCH and GET.
+//
+// Each takes an Authorized, which only the authorizer makes: no path reaches an object without one.
+#pragma once
+
+#include <memory>
+
+#include "cache/replica.h"
+#include "protocol/k8s/read_request.h"
+#include "proxy/auth/authorizer.h"
+#include "proxy/session/exchange.h"
+#include "proxy/session/service.h"
+
+namespace weir {
+
+// Answers `request`, which is what `authorized` was made for. Returns the reason where it is to be
+// forwarded instead: nothing has been sent then.
+Async<std::optional<ForwardReason>> ServeRead(Service& service, Exchange& exchange,
+                                              const ReadRequest& request,
+                                              std::shared_ptr<const Authorized> authorized,
+                                              std::shared_ptr<Replica> replica);
+
+// The stream of a watch that begins at `spec`.
+Async<void> ServeWatch(Service& service, Exchange& exchange, const ReadRequest& request,
+                       std::shared_ptr<const Authorized> authorized,
+                       std::shared_ptr<Replica> replica, WatchSpec spec);
+
+// Adds upstream's Warning lines of the type.
+void AddWarnings(const TypeForm& form, http::HeaderList& headers);
+
+}  // namespace weir

@@ -1,0 +1,27 @@
+// Short answers of Weir's own: errors, in kube-apiserver's words.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "protocol/k8s/api_error.h"
+#include "proxy/session/exchange.h"
+
+namespace weir {
+
+// Headers that every answer of an API server has: Audit-Id (the client's, or a fresh UUID),
+// Cache-Control, Date.
+http::ResponseHead BeginResponse(const Exchange& exchange, int status,
+                                 std::string_view content_type);
+
+// A Status body; compact with a final newline. 403 carries nosniff, Retry-After follows the
+// details.
+Async<Status> RespondError(Exchange& exchange, ApiError error);
+// text/plain, as Go's HTTP server writes its own errors; the connection closes after it.
+Async<Status> RespondText(Exchange& exchange, int status, std::string text);
+
+// RFC 9110 §5.6.7, of now.
+std::string HttpDate();
+std::string RandomUuid();
+
+}  // namespace weir

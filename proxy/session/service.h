@@ -1,0 +1,45 @@
+// What the sessions of one worker share: the parts of the process they need, and where they count.
+#pragma once
+
+#include <atomic>
+#include <memory>
+
+#include "absl/container/flat_hash_set.h"
+#include "cache/registry.h"
+#include "proxy/auth/authenticator.h"
+#include "proxy/auth/authorizer.h"
+#include "proxy/auth/review_client.h"
+#include "proxy/config/config.h"
+#include "proxy/net/signal.h"
+#include "proxy/net/worker.h"
+#include "proxy/upstream/pool.h"
+
+namespace weir {
+
+// Process-wide, thread-safe.
+struct ServiceShared {
+  const Config& config;
+  // Made once the workers run, before the first connection is accepted.
+  const std::unique_ptr<Registry>& registry;
+  Authenticator& authenticator;
+  Authorizer& authorizer;
+  Upstream& upstream;
+  std::atomic<bool> closing{
+      false};  // Responses say `Connection: close`; idle connections are closed.
+  std::atomic<bool> stopping{false};  // Watches end.
+  std::atomic<int64_t> connections{0};
+  std::atomic<int64_t> requests{0};  // In flight, watches and forwarded streams included.
+  std::atomic<int64_t> forwards{0};  // In flight, without long-running ones.
+};
+
+// Of one worker; thread-affine. Outlives the worker's sessions.
+struct Service {
+  ServiceShared& shared;
+  Worker& worker;
+  UpstreamPool& pool;
+  ReviewClient& reviews;
+  // Running watches, woken when the process stops.
+  absl::flat_hash_set<Signal*> watches;
+};
+
+}  // namespace weir
