@@ -60,6 +60,7 @@ struct Stream::State : std::enable_shared_from_this<Stream::State> {
   bool SealPieces(std::span<const std::string_view> pieces);
   void SendScratch();
   void SendTail();
+  void SayGoodbye();
   void Fail(Status status);
   void WaitWritable();
 
@@ -228,6 +229,13 @@ void Stream::State::SendTail() {
   tail_start = 0;
 }
 
+void Stream::State::SayGoodbye() {
+  if (ssl == nullptr || !failure.ok() || !SSL_is_init_finished(ssl)) return;
+  ERR_clear_error();
+  SSL_shutdown(ssl);
+  SendScratch();
+}
+
 void Stream::State::Fail(Status status) {
   if (failure.ok()) failure = std::move(status);
 }
@@ -381,15 +389,18 @@ void Stream::SetDeadline(TimePoint deadline) {
 
 const Status& Stream::failure() const { return state_->failure; }
 
+void Stream::FinishWriting() {
+  State& s = *state_;
+  s.SayGoodbye();
+  boost::system::error_code ignored;
+  s.socket.shutdown(Socket::shutdown_send, ignored);
+}
+
 void Stream::Close() {
   State& s = *state_;
   if (s.is_closed) return;
   s.is_closed = true;
-  if (s.ssl != nullptr && s.failure.ok() && SSL_is_init_finished(s.ssl)) {
-    ERR_clear_error();
-    SSL_shutdown(s.ssl);
-    s.SendScratch();
-  }
+  s.SayGoodbye();
   s.worker.scratch().out.clear();
   s.Fail(Cancelled("connection closed"));
   s.worker.Cancel(std::exchange(s.deadline_timer, 0));

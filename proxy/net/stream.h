@@ -64,6 +64,8 @@ class Stream {
   // The error that broke the stream; OK while it works.
   const Status& failure() const;
 
+  // Says that no more will be sent (close_notify, FIN); reading goes on.
+  void FinishWriting();
   // Says goodbye (close_notify, FIN) without waiting, then closes. Pending waits end with
   // Cancelled.
   void Close();

@@ -37,8 +37,8 @@ class Worker : public Executor {
   // Ends the loop after the tasks that are running now, and joins the thread. From another thread.
   void Stop();
 
-  // Destroys what is pending: timers, then coroutines and posted tasks, which may still use this worker. After Stop();
-  // nothing else may be called afterwards. The destructor does it too.
+  // Destroys what is pending: timers, then coroutines and posted tasks, which may still use this
+  // worker. After Stop(); nothing else may be called afterwards. The destructor does it too.
   void Discard();
 
   size_t index() const { return index_; }

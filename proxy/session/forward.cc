@@ -23,6 +23,7 @@ struct Upload {
   explicit Upload(Worker& worker) : signal(worker) {}
   Signal signal;
   bool done = false;
+  Status rubbish;        // The client's framing was wrong.
   bool discard = false;  // The answer is out: read what the client sends, and drop it.
 };
 
@@ -31,6 +32,7 @@ Async<void> PumpBody(Exchange& exchange, UpstreamConnection& connection,
   for (;;) {
     const StatusOr<std::string_view> piece = co_await exchange.ReadBody();
     if (!piece.ok()) {
+      if (absl::IsInvalidArgument(piece.status())) upload->rubbish = piece.status();
       if (!upload->discard)
         connection.Abort();  // The client left, or sent rubbish: upstream gets no end.
       break;
@@ -146,6 +148,12 @@ Async<Status> ForwardOn(Exchange& exchange, UpstreamConnection& connection, http
     while (!upload->done) co_await upload->signal.Wait();
   }
   *live = nullptr;
+  if (!upload->rubbish.ok() && !exchange.started()) {
+    ProcessMetrics().bad_requests.Add();
+    std::string text = "400 Bad Request: " + std::string(Message(upload->rubbish));
+    co_await RespondText(exchange, 400, std::move(text));
+    co_return OkStatus();
+  }
   co_return failure;
 }
 

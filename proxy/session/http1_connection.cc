@@ -22,7 +22,7 @@ constexpr Duration kHandshakeTimeout = std::chrono::seconds(10);
 constexpr Duration kHeadTimeout = std::chrono::seconds(32);
 constexpr Duration kIdleTimeout = std::chrono::seconds(90);
 constexpr Duration kStallTimeout = std::chrono::seconds(60);
-constexpr Duration kLingerTimeout = std::chrono::seconds(2);
+constexpr Duration kLingerTimeout = std::chrono::seconds(1);
 constexpr size_t kMaxPipelined = 64 * 1024;
 constexpr size_t kMaxDrained = 256 * 1024;
 
@@ -185,6 +185,7 @@ void JudgeCertificate(Connection& c) {
 // After an answer that left bytes of the request unread the kernel would reset the connection, and
 // the client might never see the answer: say that we are done, and let it finish for a moment.
 Async<void> Linger(Connection& c) {
+  c.stream.FinishWriting();
   c.stream.SetDeadline(c.service.worker.Now() + kLingerTimeout);
   std::vector<char> sink(16 * 1024);
   size_t drained = 0;

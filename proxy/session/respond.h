@@ -15,8 +15,8 @@ http::ResponseHead BeginResponse(const Exchange& exchange, int status,
                                  std::string_view content_type);
 
 // A Status body; compact with a final newline. 403 carries nosniff, Retry-After follows the
-// details.
-Async<Status> RespondError(Exchange& exchange, ApiError error);
+// details; `more` are added.
+Async<Status> RespondError(Exchange& exchange, ApiError error, http::HeaderList more = {});
 // text/plain, as Go's HTTP server writes its own errors; the connection closes after it.
 Async<Status> RespondText(Exchange& exchange, int status, std::string text);
 

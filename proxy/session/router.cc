@@ -47,8 +47,8 @@ bool IsSingleKeyNow(const ReadRequest& request) {
   return request.verb == ReadVerb::kList && !request.name.empty() && one_key;
 }
 
-// Upstream narrows to the namespace and makes the token relative to that, but reads it relative to the path: pages that
-// only it can continue in its own way.
+// Upstream narrows to the namespace and makes the token relative to that, but reads it relative to
+// the path: pages that only it can continue in its own way.
 bool PagesByNamespaceField(const ReadRequest& request) {
   const bool paged = request.limit > 0 || request.continue_token.has_value();
   return paged && request.namespace_.empty() &&
