@@ -195,6 +195,10 @@ func headerDifferences(r request, upstream, weir http.Header) []string {
 			found = append(found, fmt.Sprintf("Audit-Id: API server %q, Weir %q", upstream["Audit-Id"], weir["Audit-Id"]))
 		}
 	}
+	if upstream.Get("Content-Encoding") == "gzip" && weir.Get("Content-Encoding") == "" {
+		// Weir does not compress what it serves from its cache: identity is always acceptable.
+		free = append(slices.Clone(free), "Content-Encoding", "Vary")
+	}
 	names := map[string]bool{}
 	for name := range upstream {
 		names[name] = true

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -24,6 +25,7 @@ import (
 type rawRow struct {
 	name, bytes string
 	want        []int
+	closes      bool // Weir closes the connection, the API server need not: HTTP/1.0 is served without keep-alive.
 }
 
 const (
@@ -48,7 +50,7 @@ var rawRows = []rawRow{
 	{name: "connection: close", bytes: okObject + "Connection: close\r\n\r\n"},
 	{name: "HTTP/1.0", bytes: strings.Replace(okObject, "HTTP/1.1", "HTTP/1.0", 1) + "\r\n"},
 	{name: "HTTP/1.0 and a list", bytes: "GET /api/v1/namespaces/a/configmaps?resourceVersion=0 HTTP/1.0\r\n" + okHead + "\r\n"},
-	{name: "HTTP/1.0, keep-alive", bytes: strings.Replace(okObject, "HTTP/1.1", "HTTP/1.0", 1) + "Connection: keep-alive\r\n\r\n"},
+	{name: "HTTP/1.0, keep-alive", closes: true, bytes: strings.Replace(okObject, "HTTP/1.1", "HTTP/1.0", 1) + "Connection: keep-alive\r\n\r\n"},
 	{name: "no Host", bytes: "GET /version HTTP/1.1\r\nAuthorization: Bearer TOKEN\r\n\r\n"},
 	{name: "two Hosts", bytes: okObject + "Host: other\r\n\r\n"},
 	{name: "a bad Host", bytes: "GET /version HTTP/1.1\r\nHost: a b\r\n\r\n"},
@@ -157,14 +159,19 @@ func TestRawHeads(t *testing.T) {
 			if up.err != nil {
 				t.Fatalf("API server: %v", up.err)
 			}
-			if up.status != down.status || up.closed != down.closed {
+			if up.status != down.status || (up.closed != down.closed && !row.closes) {
 				t.Errorf("API server %d, closed %v; Weir %d, closed %v\n%s", up.status, up.closed, down.status, down.closed, down.body)
 			}
-			if up.status < 400 && !bytes.Equal(mask(up.body).text, mask(down.body).text) {
+			if up.status < 400 && !bytes.Equal(withoutTimes(up.body), withoutTimes(down.body)) {
 				t.Errorf("API server: %.300s\nWeir: %.300s", up.body, down.body)
 			}
 		})
 	}
+}
+
+// withoutTimes is a body masked, and without the seconds at which the two servers were asked.
+func withoutTimes(body []byte) []byte {
+	return regexp.MustCompile(`"time":"[^"]+"`).ReplaceAll(mask(body).text, nil)
 }
 
 // sendRaw writes the bytes and, a moment later, a good request.

@@ -1,0 +1,103 @@
+// Starts the process and waits for signals: SIGTERM and SIGINT end it, a second one at once; SIGHUP
+// reloads.
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <ctime>
+#include <exception>
+#include <memory>
+#include <string>
+
+#include "protocol/base/log.h"
+#include "proxy/config/config.h"
+#include "proxy/config/kubeconfig.h"
+#include "proxy/server.h"
+
+namespace weir {
+namespace {
+
+constexpr int kBadConfiguration = 2;
+constexpr std::time_t kReloadSeconds = 60;
+
+int Refuse(const Status& status) {
+  const std::string line = "weir: " + std::string(Message(status)) + "\n";
+  std::fputs(line.c_str(), stderr);
+  return kBadConfiguration;
+}
+
+void PrepareProcess() {
+  std::signal(SIGPIPE, SIG_IGN);
+  // Objects and tokens are in this memory.
+  prctl(PR_SET_DUMPABLE, 0);
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+  }
+}
+
+// The next of the signals that this thread alone receives; 0 after `seconds`.
+int WaitForSignal(const sigset_t& signals, std::time_t seconds) {
+  const timespec timeout{seconds, 0};
+  const int signal = sigtimedwait(&signals, nullptr, &timeout);
+  return signal > 0 ? signal : 0;
+}
+
+int Run(int argc, char** argv) {
+  const StatusOr<Config> config = LoadConfig(argc, argv);
+  if (!config.ok()) return Refuse(config.status());
+  if (!config->print_and_exit.empty()) {
+    std::fputs(config->print_and_exit.c_str(), stdout);
+    return 0;
+  }
+  const StatusOr<UpstreamConfig> upstream =
+      LoadUpstream(config->kubeconfig, config->upstream_server);
+  if (!upstream.ok()) return Refuse(upstream.status());
+  ConfigureLog(config->logging_format, config->v);
+  PrepareProcess();
+
+  // Before any thread starts, so that all inherit it.
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, signal);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+
+  StatusOr<std::unique_ptr<Server>> server = Server::Start(*config, *upstream);
+  if (!server.ok()) return Refuse(server.status());
+  if (config->v >= 1) {
+    for (const std::string& option : config->Effective())
+      Log(LogLevel::kInfo, "FLAG", {{"flag", option}});
+  }
+  int signal = 0;
+  while (signal != SIGTERM && signal != SIGINT) {
+    signal = WaitForSignal(signals, kReloadSeconds);
+    if (signal == 0 || signal == SIGHUP) (*server)->Reload();
+  }
+  Log(LogLevel::kInfo, "Shutting down", {{"signal", signal == SIGTERM ? "SIGTERM" : "SIGINT"}});
+  (*server)->BeginShutdown();
+  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+  std::signal(SIGTERM, [](int) { _exit(1); });
+  std::signal(SIGINT, [](int) { _exit(1); });
+  const timespec delay{
+      std::chrono::duration_cast<std::chrono::seconds>(config->shutdown_delay_duration).count(), 0};
+  nanosleep(&delay, nullptr);
+  (*server)->Drain();
+  server->reset();
+  Log(LogLevel::kInfo, "Stopped");
+  return 0;
+}
+
+}  // namespace
+}  // namespace weir
+
+int main(int argc, char** argv) {
+  try {
+    return weir::Run(argc, argv);
+  } catch (const std::exception& failure) {
+    std::fprintf(stderr, "weir: %s\n", failure.what());
+    return 1;
+  }
+}

@@ -1,0 +1,289 @@
+#include "proxy/server.h"
+
+#include <fmt/format.h>
+
+#include <atomic>
+#include <future>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "cache/registry.h"
+#include "protocol/base/log.h"
+#include "proxy/admin/admin_server.h"
+#include "proxy/admin/process_metrics.h"
+#include "proxy/auth/authenticator.h"
+#include "proxy/auth/authorizer.h"
+#include "proxy/config/files.h"
+#include "proxy/net/listener.h"
+#include "proxy/session/http1_connection.h"
+#include "proxy/session/service.h"
+#include "proxy/upstream/http_list_watcher.h"
+#include "proxy/upstream/http_review_client.h"
+
+namespace weir {
+
+namespace {
+
+constexpr Duration kHungWorker = std::chrono::seconds(5);
+
+// One worker with all that lives on it. Members end in reverse order.
+struct Lane {
+  Lane(size_t index, ServiceShared& shared, std::shared_ptr<Upstream> upstream)
+      : worker(index),
+        pool(worker, std::move(upstream)),
+        reviews(MakeHttpReviewClient(pool)),
+        service{shared, worker, pool, *reviews, {}} {}
+
+  // Coroutines that were cut still refer to the service and the pool.
+  ~Lane() {
+    listener.reset();
+    worker.Discard();
+  }
+
+  Worker worker;
+  UpstreamPool pool;
+  std::unique_ptr<ReviewClient> reviews;
+  Service service;
+  std::unique_ptr<Listener> listener;
+  std::shared_ptr<const TlsServerContext> tls;
+};
+
+TlsServerContext::Options TlsOptions(const Config& config, const Authenticator& authenticator) {
+  TlsServerContext::Options options;
+  options.cert_file = config.tls_cert_file;
+  options.key_file = config.tls_private_key_file;
+  options.ca_subjects = authenticator.CaSubjects();
+  options.tls13_only = config.tls_min_version == TlsVersion::kTls13;
+  return options;
+}
+
+Registry::Options RegistryOptions(const Config& config) {
+  Registry::Options options;
+  options.never_cache = config.cache_never;
+  options.cache_only = config.cache_only;
+  options.max_cache_bytes = config.cache_max_bytes;
+  options.idle_timeout = config.cache_idle_timeout;
+  options.log.window = config.log_window;
+  options.strict_resync = config.strict_resync;
+  options.page_size = config.cache_page_size;
+  return options;
+}
+
+Authenticator::Options AuthenticatorOptions(const Config& config) {
+  Authenticator::Options options;
+  options.client_ca_file = config.client_ca_file;
+  options.token_ttl = config.authentication_token_webhook_cache_ttl;
+  options.max_in_flight = std::max<size_t>(1, config.max_reviews_inflight / 4);
+  return options;
+}
+
+Authorizer::Options AuthorizerOptions(const Config& config) {
+  Authorizer::Options options;
+  options.allow_ttl = config.authorization_webhook_cache_authorized_ttl;
+  options.deny_ttl = config.authorization_webhook_cache_unauthorized_ttl;
+  options.max_in_flight = config.max_reviews_inflight;
+  return options;
+}
+
+}  // namespace
+
+struct Server::Impl {
+  explicit Impl(const Config& c) : config(c) {}
+
+  StatusOr<std::shared_ptr<Upstream>> OpenUpstream(const UpstreamConfig& settings);
+  Status OpenLanes(std::shared_ptr<Upstream> upstream);
+  Status OpenAdmin();
+  void StartLanes();
+  // Runs `task` on every worker and waits for all of them.
+  void OnEveryLane(const std::function<void(Lane&)>& task);
+  std::vector<HealthCheck> Livez() const;
+  std::vector<HealthCheck> Readyz() const;
+
+  const Config config;
+  std::unique_ptr<Authenticator> authenticator;
+  std::unique_ptr<Authorizer> authorizer;
+  std::shared_ptr<Upstream> upstream;
+  std::unique_ptr<ServiceShared> shared;
+  std::vector<std::unique_ptr<Lane>> lanes;
+  std::unique_ptr<Registry> registry;
+  std::unique_ptr<AdminServer> admin;
+  std::atomic<bool> shutting_down{false};
+  bool drained = false;
+};
+
+StatusOr<std::shared_ptr<Upstream>> Server::Impl::OpenUpstream(const UpstreamConfig& settings) {
+  std::string cert, key;
+  if (!config.proxy_client_cert_file.empty()) {
+    WEIR_ASSIGN_OR_RETURN(cert, ReadSmallFile(config.proxy_client_cert_file));
+    WEIR_ASSIGN_OR_RETURN(key, ReadSmallFile(config.proxy_client_key_file));
+  }
+  return Upstream::Make(settings, cert, key);
+}
+
+Status Server::Impl::OpenLanes(std::shared_ptr<Upstream> reached) {
+  upstream = std::move(reached);
+  WEIR_ASSIGN_OR_RETURN(const auto tls, TlsServerContext::Make(TlsOptions(config, *authenticator)));
+  std::vector<std::unique_ptr<Lane>> made;
+  shared.reset(new ServiceShared{config, registry, *authenticator, *authorizer, *upstream});
+  for (size_t i = 0; i < config.workers; ++i) {
+    auto lane = std::make_unique<Lane>(i, *shared, upstream);
+    lane->tls = tls;
+    const uint16_t port = made.empty() ? config.secure_port : made.front()->listener->port();
+    auto listener = Listener::Open(lane->worker, config.bind_address, port);
+    if (!listener.ok()) {
+      return Unavailable(fmt::format("--bind-address={} --secure-port={}: {}", config.bind_address,
+                                     config.secure_port, Message(listener.status())));
+    }
+    lane->listener = std::move(*listener);
+    made.push_back(std::move(lane));
+  }
+  lanes = std::move(made);
+  return OkStatus();
+}
+
+Status Server::Impl::OpenAdmin() {
+  AdminSources sources;
+  sources.livez = [this] { return Livez(); };
+  sources.readyz = [this] { return Readyz(); };
+  sources.metrics = [this](MetricsWriter& writer) {
+    WriteCounters(ProcessMetrics(), writer);
+    WriteFeeds(registry->Status(), writer);
+    WriteProcess(writer);
+  };
+  WEIR_ASSIGN_OR_RETURN(
+      admin, AdminServer::Start(config.admin_host(), config.admin_port(), std::move(sources)));
+  return OkStatus();
+}
+
+void Server::Impl::StartLanes() {
+  std::vector<Registry::Worker> homes;
+  for (const auto& lane : lanes) {
+    Worker* const worker = &lane->worker;
+    homes.push_back({worker, [worker, this] { return MakeHttpListWatcher(*worker, upstream); }});
+  }
+  for (const auto& lane : lanes) lane->worker.Start();
+  registry = Registry::Make(RegistryOptions(config), std::move(homes));
+  for (const auto& owned : lanes) {
+    Lane* const lane = owned.get();
+    lane->worker.Post([lane] {
+      lane->listener->Start([lane](int socket) {
+        Metrics& metrics = ProcessMetrics();
+        metrics.connections_accepted.Add();
+        ServiceShared& all = lane->service.shared;
+        if (all.connections.load() >= all.config.max_connections) {
+          metrics.connections_refused.Add();
+          const Stream closed(lane->worker, socket, nullptr);
+          return;
+        }
+        lane->worker.Spawn(ServeConnection(lane->service, socket, lane->tls));
+      });
+    });
+  }
+}
+
+void Server::Impl::OnEveryLane(const std::function<void(Lane&)>& task) {
+  std::vector<std::future<void>> done;
+  for (const auto& owned : lanes) {
+    auto promise = std::make_shared<std::promise<void>>();
+    done.push_back(promise->get_future());
+    Lane* const lane = owned.get();
+    lane->worker.Post([lane, task, promise] {
+      task(*lane);
+      promise->set_value();
+    });
+  }
+  for (std::future<void>& each : done) each.wait_for(std::chrono::seconds(5));
+}
+
+std::vector<HealthCheck> Server::Impl::Livez() const {
+  std::vector<HealthCheck> checks;
+  checks.push_back({"ping", OkStatus()});
+  for (const auto& lane : lanes) {
+    const Duration silent = std::chrono::steady_clock::now() - lane->worker.last_tick();
+    const bool hung = silent > kHungWorker;
+    checks.push_back({fmt::format("eventloop-{}", lane->worker.index()),
+                      hung ? Unavailable(fmt::format(
+                                 "no turn for {} s",
+                                 std::chrono::duration_cast<std::chrono::seconds>(silent).count()))
+                           : OkStatus()});
+  }
+  return checks;
+}
+
+std::vector<HealthCheck> Server::Impl::Readyz() const {
+  std::vector<HealthCheck> checks = Livez();
+  const std::string unreachable = upstream->Unreachable();
+  checks.push_back(
+      {"upstream-reachable", unreachable.empty() ? OkStatus() : Unavailable(unreachable)});
+  checks.push_back(
+      {"shutdown", shutting_down ? Unavailable("process is shutting down") : OkStatus()});
+  for (HealthCheck& check : FeedChecks(registry->Status())) checks.push_back(std::move(check));
+  return checks;
+}
+
+Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+StatusOr<std::unique_ptr<Server>> Server::Start(const Config& config,
+                                                const UpstreamConfig& upstream) {
+  auto impl = std::make_unique<Impl>(config);
+  WEIR_ASSIGN_OR_RETURN(impl->authenticator, Authenticator::Make(AuthenticatorOptions(config)));
+  impl->authorizer = Authorizer::Make(AuthorizerOptions(config));
+  WEIR_ASSIGN_OR_RETURN(auto opened, impl->OpenUpstream(upstream));
+  WEIR_TRY(impl->OpenLanes(std::move(opened)));
+  std::unique_ptr<Server> server(new Server(std::move(impl)));
+  server->impl_->StartLanes();
+  WEIR_TRY(server->impl_->OpenAdmin());
+  Log(LogLevel::kInfo, "Serving securely",
+      {{"address",
+        fmt::format("{}:{}", config.bind_address, server->impl_->lanes.front()->listener->port())},
+       {"workers", config.workers},
+       {"upstream", server->impl_->upstream->authority(0)},
+       {"admin", fmt::format("{}:{}", config.admin_host(), server->impl_->admin->port())}});
+  return server;
+}
+
+void Server::Reload() {
+  Impl& s = *impl_;
+  if (const Status status = s.authenticator->Reload(); !status.ok()) {
+    Log(LogLevel::kError, "Keeping the client CA bundle that is in use",
+        {{"err", Message(status)}});
+  }
+  const auto tls = TlsServerContext::Make(TlsOptions(s.config, *s.authenticator));
+  if (!tls.ok()) {
+    Log(LogLevel::kError, "Keeping the serving certificate that is in use",
+        {{"err", Message(tls.status())}});
+    return;
+  }
+  s.OnEveryLane([&tls](Lane& lane) { lane.tls = *tls; });
+}
+
+void Server::BeginShutdown() { impl_->shutting_down = true; }
+
+void Server::Drain() {
+  Impl& s = *impl_;
+  if (s.drained) return;
+  s.drained = true;
+  s.shutting_down = true;
+  s.shared->closing = true;
+  s.OnEveryLane([](Lane& lane) { lane.listener->Close(); });
+  s.shared->stopping = true;
+  s.OnEveryLane([](Lane& lane) {
+    for (Signal* const watch : lane.service.watches) watch->Notify();
+  });
+  const auto deadline = std::chrono::steady_clock::now() + s.config.shutdown_timeout;
+  while (s.shared->requests.load() > 0 && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  if (const int64_t left = s.shared->requests.load(); left > 0) {
+    Log(LogLevel::kWarning, "Cutting requests that did not end in time", {{"requests", left}});
+  }
+  s.admin.reset();
+  s.registry->Shutdown();
+  s.OnEveryLane([](Lane& lane) { lane.pool.Close(); });
+  for (const auto& lane : s.lanes) lane->worker.Stop();
+}
+
+Server::~Server() { Drain(); }
+
+}  // namespace weir

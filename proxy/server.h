@@ -1,0 +1,36 @@
+// The process: all parts put together, started and ended in order.
+#pragma once
+
+#include <memory>
+
+#include "protocol/base/status.h"
+#include "proxy/config/config.h"
+#include "proxy/config/kubeconfig.h"
+
+namespace weir {
+
+class Server {
+ public:
+  // Listens and serves on return. InvalidArgument: a file or an option; Unavailable: an address in
+  // use.
+  static StatusOr<std::unique_ptr<Server>> Start(const Config& config,
+                                                 const UpstreamConfig& upstream);
+  ~Server();
+
+  // Re-reads the CA bundle and the serving certificate; the old ones stay on error. Called once a
+  // minute and on SIGHUP.
+  void Reload();
+
+  // /readyz fails from now on; everything is still served.
+  void BeginShutdown();
+  // Accepts nothing more, ends watches at a frame, lets requests finish for at most
+  // --shutdown-timeout, then stops.
+  void Drain();
+
+ private:
+  struct Impl;
+  explicit Server(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace weir
