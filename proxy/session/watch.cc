@@ -1,6 +1,7 @@
 // The stream of one watch. What a batch brings is written by the replica's plain loop, straight
 // into the socket; the coroutine below only wakes for a drained socket, a client that left, a
 // deadline, a right that ends, or shutdown.
+#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <random>
 #include <utility>
@@ -30,6 +31,10 @@ class WatchSession final : public WatchSink {
   }
 
   bool Write(std::span<const std::string_view> pieces, size_t bytes) override {
+    // Each frame, and no other piece, ends with a newline.
+    const auto frames = std::count_if(pieces.begin(), pieces.end(),
+                                      [](std::string_view piece) { return piece.ends_with('\n'); });
+    ProcessMetrics().watch_events.Add(static_cast<uint64_t>(frames));
     ProcessMetrics().watch_bytes.Add(bytes);
     if (exchange_.Write(pieces, bytes)) return true;
     writable_ = false;
