@@ -1,0 +1,131 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// watchers are streams that are only counted, but for the first, which is timed.
+type watchers struct {
+	events, bytes atomic.Int64
+	failed        atomic.Int64
+	cancel        context.CancelFunc
+	done          sync.WaitGroup
+	mu            sync.Mutex
+	ages          []float64 // Seconds from the write to the first watcher.
+}
+
+// openWatches starts `count` watches on connections of their own; `path` gives each its own query.
+func openWatches(t *target, count int, path func(i int) string) (*watchers, error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	w := &watchers{cancel: cancel}
+	var opening sync.WaitGroup
+	errs := make(chan error, count)
+	slots := make(chan struct{}, 16)
+	for i := range count {
+		opening.Add(1)
+		w.done.Go(func() {
+			slots <- struct{}{}
+			response, err := t.get(ctx, path(i))
+			<-slots
+			opening.Done()
+			if err != nil {
+				errs <- err
+				return
+			}
+			defer response.Body.Close()
+			w.count(ctx, response.Body, i == 0)
+		})
+	}
+	opening.Wait()
+	select {
+	case err := <-errs:
+		w.close()
+		return nil, err
+	default:
+		return w, nil
+	}
+}
+
+func (w *watchers) count(ctx context.Context, body interface{ Read([]byte) (int, error) }, timed bool) {
+	buffer := make([]byte, 16<<10)
+	for {
+		n, err := body.Read(buffer)
+		w.bytes.Add(int64(n))
+		w.events.Add(int64(bytes.Count(buffer[:n], []byte{'\n'})))
+		if timed {
+			w.time(buffer[:n])
+		}
+		if err != nil {
+			if ctx.Err() == nil {
+				w.failed.Add(1)
+			}
+			return
+		}
+	}
+}
+
+func (w *watchers) time(piece []byte) {
+	key := []byte(`"` + timeKey + `":"`)
+	at := bytes.Index(piece, key)
+	if at < 0 {
+		return
+	}
+	digits, _, _ := bytes.Cut(piece[at+len(key):], []byte{'"'})
+	sent, err := strconv.ParseInt(string(digits), 10, 64)
+	if err != nil {
+		return
+	}
+	w.mu.Lock()
+	w.ages = append(w.ages, time.Since(time.Unix(0, sent)).Seconds())
+	w.mu.Unlock()
+}
+
+func (w *watchers) close() {
+	w.cancel()
+	w.done.Wait()
+}
+
+// subscribe opens `count` connections for what weir-plain publishes.
+func (p *plain) subscribe(count int) (*watchers, error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	w := &watchers{}
+	conns := make([]net.Conn, 0, count)
+	w.cancel = func() {
+		cancel()
+		for _, c := range conns {
+			c.Close()
+		}
+	}
+	for range count {
+		conn, err := p.dial("events")
+		if err != nil {
+			w.close()
+			return nil, err
+		}
+		conns = append(conns, conn)
+		w.done.Go(func() { w.count(ctx, conn, false) })
+	}
+	time.Sleep(100 * time.Millisecond) // Until the last line has been read.
+	return w, nil
+}
+
+// every runs f `rate` times a second for a while, with a running number.
+func every(rate float64, seconds float64, first int, f func(i int) error) error {
+	interval := time.Duration(float64(time.Second) / rate)
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for i := range int(rate * seconds) {
+		<-ticker.C
+		if err := f(first + i); err != nil {
+			return fmt.Errorf("write %d: %w", i, err)
+		}
+	}
+	return nil
+}
