@@ -29,7 +29,7 @@ const (
 	rowWatchGross = "WATCH: the same with the writes' own CPU"
 	rowAge        = "WATCH: write to the first watcher, p50 ms"
 	rowPod        = "resident bytes per cached pod"
-	rowIdle       = "resident KB per idle watch by name"
+	rowIdle       = "KB per idle watch by name (kube-apiserver: live heap and stacks; Weir: resident)"
 	rowGet        = "GET, revision unset (Weir forwards): p50 ms"
 	rowGetCPU     = "GET, revision unset: CPU µs"
 	rowCached     = "GET, revision 0 (from the cache): p50 ms"
@@ -241,7 +241,11 @@ func (l *lab) idleWatches(r *rows, t *target) error {
 	if err != nil {
 		return err
 	}
-	before, err := residentBytes(t.pid())
+	holds := func() (float64, error) { return residentBytes(t.pid()) }
+	if t == l.api {
+		holds = t.liveBytes
+	}
+	before, err := holds()
 	if err != nil {
 		return err
 	}
@@ -254,7 +258,7 @@ func (l *lab) idleWatches(r *rows, t *target) error {
 	}
 	defer w.close()
 	time.Sleep(2 * time.Second)
-	after, err := residentBytes(t.pid())
+	after, err := holds()
 	if err != nil {
 		return err
 	}
