@@ -53,7 +53,8 @@ Async<StatusOr<int>> Dial(Worker& worker, std::string host, uint16_t port, TimeP
     });
     const auto [error] = co_await socket->async_connect(endpoint, kAwait);
     worker.Cancel(timer);
-    if (!error) {
+    // The timer may have closed the socket after the connection was there.
+    if (!error && !late) {
       boost::system::error_code ignored;
       socket->non_blocking(true, ignored);
       const int fd = socket->release(ignored);

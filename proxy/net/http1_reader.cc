@@ -1,6 +1,7 @@
 #include "proxy/net/http1_reader.h"
 
 #include <algorithm>
+#include <boost/asio/post.hpp>
 
 #include "protocol/http/head.h"
 
@@ -8,7 +9,8 @@ namespace weir {
 
 namespace {
 constexpr size_t kReadBytes = 16 * 1024;
-}
+constexpr int kReadsPerTurn = 16;
+}  // namespace
 
 void Http1Reader::Consume(size_t bytes) {
   start_ += bytes;
@@ -31,7 +33,12 @@ Async<Status> Http1Reader::Fill(bool& end) {
     buffer_.resize(before + (got.ok() ? *got : 0));
     if (buffer_.empty()) std::string().swap(buffer_);
     if (!got.ok()) co_return got.status();
+    if (*got > 0 && ++unwaited_ >= kReadsPerTurn) {
+      unwaited_ = 0;
+      co_await net::post(stream_.worker().io(), net::use_awaitable_t<IoExecutor>());
+    }
     if (*got > 0 || end) co_return OkStatus();
+    unwaited_ = 0;
     co_await stream_.WaitReadable();
   }
 }
@@ -114,6 +121,7 @@ StatusOr<std::string_view> Http1Reader::DecodeChunked() {
 }
 
 bool Http1Reader::Poll(size_t max_buffered) {
+  Consume(std::exchange(handed_out_, 0));
   while (buffered() < max_buffered) {
     const size_t before = buffer_.size();
     const size_t room = std::min(kReadBytes, max_buffered - buffered());

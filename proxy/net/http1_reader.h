@@ -35,12 +35,14 @@ class Http1Reader {
   const http::HeaderList& trailers() const { return decoder_.trailers(); }
 
   // Unread bytes: the next request of a client that pipelines.
-  size_t buffered() const { return buffer_.size() - start_; }
+  size_t buffered() const { return buffer_.size() - start_ - handed_out_; }
   // Reads what is there without waiting; at most `max_buffered` unread bytes are kept. Returns
-  // false at the end of the stream or its failure: the peer is gone.
+  // false at the end of the stream or its failure: the peer is gone. Ends the view of the last
+  // piece.
   bool Poll(size_t max_buffered);
 
  private:
+  // Reads more; lets others on the worker have a turn where the peer is always faster than we.
   Async<Status> Fill(bool& end);
   StatusOr<std::string_view> DecodeChunked();
   void Consume(size_t bytes);
@@ -49,6 +51,7 @@ class Http1Reader {
   std::string buffer_;
   size_t start_ = 0;       // Of what is unread.
   size_t handed_out_ = 0;  // Bytes of the last piece, consumed at the next call.
+  int unwaited_ = 0;       // Reads since the last turn of the worker's loop.
   http::BodyFraming framing_;
   uint64_t remaining_ = 0;
   bool body_done_ = true;

@@ -69,14 +69,12 @@ Async<void> Listener::Impl::Accept(std::shared_ptr<Impl> self) {
     Socket socket(self->worker.io());
     const auto [error] = co_await self->acceptor.async_accept(socket, kAwait);
     if (!self->acceptor.is_open()) co_return;
-    if (error == boost::system::errc::too_many_files_open ||
-        error == boost::system::errc::too_many_files_open_in_system) {
-      Log(LogLevel::kError, "Out of file descriptors: connections wait",
-          {{"err", error.message()}});
+    if (error == boost::system::errc::connection_aborted) continue;  // It left the queue by itself.
+    if (error) {  // Out of file descriptors or memory.
+      Log(LogLevel::kError, "Cannot accept: connections wait", {{"err", error.message()}});
       co_await pause.Wait(self->worker.Now() + kPause);
       continue;
     }
-    if (error) continue;
     boost::system::error_code ignored;
     socket.non_blocking(true, ignored);
     const int fd = socket.release(ignored);

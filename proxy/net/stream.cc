@@ -18,6 +18,8 @@ namespace weir {
 namespace {
 
 constexpr size_t kRecordBytes = 16384;
+// A visit's 256 KiB and its framing fit; more is given back.
+constexpr size_t kMaxScratchBytes = 512 * 1024;
 
 using Socket = net::basic_stream_socket<net::ip::tcp, IoExecutor>;
 inline constexpr auto kAwait = net::as_tuple(net::use_awaitable_t<IoExecutor>());
@@ -61,6 +63,8 @@ struct Stream::State : std::enable_shared_from_this<Stream::State> {
   void SendScratch();
   void SendTail();
   void SayGoodbye();
+  void ShutDownSending();
+  void CloseSocket();
   void Fail(Status status);
   void WaitWritable();
 
@@ -70,7 +74,8 @@ struct Stream::State : std::enable_shared_from_this<Stream::State> {
   Status failure;
   bool is_closed = false;
   bool received_end = false;
-  std::string tail;  // Sealed, unsent.
+  bool finished = false;  // FinishWriting() was called.
+  std::string tail;       // Sealed, unsent.
   size_t tail_start = 0;
   // Received, not yet consumed: a view into the worker's scratch during a visit, own bytes between
   // visits.
@@ -208,6 +213,7 @@ void Stream::State::SendScratch() {
   }
   if (sent < out.size()) tail.append(out, sent);
   out.clear();
+  if (out.capacity() > kMaxScratchBytes) std::string().swap(out);
 }
 
 void Stream::State::SendTail() {
@@ -227,13 +233,31 @@ void Stream::State::SendTail() {
   }
   std::string().swap(tail);  // A drained connection holds no buffer.
   tail_start = 0;
+  if (finished) ShutDownSending();
 }
 
 void Stream::State::SayGoodbye() {
   if (ssl == nullptr || !failure.ok() || !SSL_is_init_finished(ssl)) return;
+  if ((SSL_get_shutdown(ssl) & SSL_SENT_SHUTDOWN) != 0) return;  // A second call would read.
   ERR_clear_error();
   SSL_shutdown(ssl);
   SendScratch();
+}
+
+void Stream::State::ShutDownSending() {
+  boost::system::error_code ignored;
+  socket.shutdown(Socket::shutdown_send, ignored);
+}
+
+void Stream::State::CloseSocket() {
+  is_closed = true;
+  worker.scratch().out.clear();
+  Fail(Cancelled("connection closed"));
+  worker.Cancel(std::exchange(deadline_timer, 0));
+  on_drained = nullptr;
+  boost::system::error_code ignored;
+  socket.shutdown(Socket::shutdown_both, ignored);
+  socket.close(ignored);
 }
 
 void Stream::State::Fail(Status status) {
@@ -262,6 +286,8 @@ Stream::~Stream() { Close(); }
 
 Async<Status> Stream::Handshake(bool server) {
   State& s = *state_;
+  if (s.ssl == nullptr) s.Fail(Unavailable("no TLS on this connection"));  // Out of memory.
+  if (!s.failure.ok()) co_return s.failure;
   for (;;) {
     ERR_clear_error();
     const int result = server ? SSL_accept(s.ssl) : SSL_connect(s.ssl);
@@ -284,6 +310,7 @@ StatusOr<size_t> Stream::ReadNow(char* data, size_t size, bool& end) {
   State& s = *state_;
   end = false;
   if (!s.failure.ok()) return s.failure;
+  if (size == 0) return size_t{0};
   if (s.ssl == nullptr) {
     const int got = s.Receive(data, static_cast<int>(std::min(size, size_t{1} << 30)));
     s.KeepInput();
@@ -342,13 +369,19 @@ bool Stream::Write(std::span<const std::string_view> pieces) {
   return s.failure.ok() && s.tail.empty();
 }
 
-Async<Status> Stream::Flush() {
+Async<Status> Stream::Flush(Duration stall) {
   const std::shared_ptr<State> s = state_;
+  const bool timed = stall > Duration(0) && s->failure.ok() && !s->tail.empty();
+  size_t left = SIZE_MAX;
   while (s->failure.ok() && !s->tail.empty()) {
+    const size_t unsent_now = s->tail.size() - s->tail_start;
+    if (timed && unsent_now < left) SetDeadline(s->worker.Now() + stall);
+    left = unsent_now;
     const auto [error] = co_await s->socket.async_wait(Socket::wait_write, kAwait);
     if (error) s->Fail(Cancelled("connection closed"));
     if (s->failure.ok()) s->SendTail();
   }
+  if (timed && s->failure.ok()) SetDeadline(TimePoint::max());
   co_return s->failure;
 }
 
@@ -391,23 +424,26 @@ const Status& Stream::failure() const { return state_->failure; }
 
 void Stream::FinishWriting() {
   State& s = *state_;
+  if (!s.failure.ok() || s.finished) return;
   s.SayGoodbye();
-  boost::system::error_code ignored;
-  s.socket.shutdown(Socket::shutdown_send, ignored);
+  s.finished = true;
+  if (!s.failure.ok()) return;
+  if (s.tail.empty()) {
+    s.ShutDownSending();
+  } else {
+    s.WaitWritable();
+  }
 }
 
 void Stream::Close() {
   State& s = *state_;
   if (s.is_closed) return;
-  s.is_closed = true;
   s.SayGoodbye();
-  s.worker.scratch().out.clear();
-  s.Fail(Cancelled("connection closed"));
-  s.worker.Cancel(std::exchange(s.deadline_timer, 0));
-  s.on_drained = nullptr;
-  boost::system::error_code ignored;
-  s.socket.shutdown(Socket::shutdown_both, ignored);
-  s.socket.close(ignored);
+  s.CloseSocket();
+}
+
+void Stream::Cut() {
+  if (!state_->is_closed) state_->CloseSocket();
 }
 
 bool Stream::closed() const { return state_->is_closed; }

@@ -50,8 +50,9 @@ class Stream {
   // Flush() or OnDrained() after a false.
   bool Write(std::span<const std::string_view> pieces);
   bool Write(std::string_view bytes) { return Write(std::span(&bytes, 1)); }
-  // Until all is sent. DeadlineExceeded, Cancelled, Unavailable as Read().
-  Async<Status> Flush();
+  // Until all is sent. DeadlineExceeded, Cancelled, Unavailable as Read(). With `stall` it sets the
+  // deadline: that long without progress; it is gone afterwards.
+  Async<Status> Flush(Duration stall = Duration(0));
   size_t unsent() const;
 
   // Calls back once, later: when all is sent or the stream has failed; when there is something to
@@ -64,11 +65,14 @@ class Stream {
   // The error that broke the stream; OK while it works.
   const Status& failure() const;
 
-  // Says that no more will be sent (close_notify, FIN); reading goes on.
+  // Says that no more will be sent (close_notify, FIN), once what is unsent is on its way; reading
+  // goes on.
   void FinishWriting();
   // Says goodbye (close_notify, FIN) without waiting, then closes. Pending waits end with
   // Cancelled.
   void Close();
+  // Closes without close_notify, so that the peer sees a connection that broke.
+  void Cut();
   bool closed() const;
 
   SSL* ssl() const;

@@ -80,7 +80,9 @@ Status UseClientPair(SSL_CTX* ctx, const std::string& cert_pem, const std::strin
   BIO* key_bio = BIO_new_mem_buf(key_pem.data(), static_cast<int>(key_pem.size()));
   EVP_PKEY* key = PEM_read_bio_PrivateKey(key_bio, nullptr, nullptr, nullptr);
   BIO_free(key_bio);
-  const bool used = key != nullptr && SSL_CTX_use_PrivateKey(ctx, key) == 1;
+  // The second check finds a key of another type than the certificate's.
+  const bool used = key != nullptr && SSL_CTX_use_PrivateKey(ctx, key) == 1 &&
+                    SSL_CTX_check_private_key(ctx) == 1;
   EVP_PKEY_free(key);
   if (!used) return InvalidArgument("client key: " + ErrorText());
   return OkStatus();

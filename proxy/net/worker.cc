@@ -37,7 +37,9 @@ void Worker::Discard() {
   due_.clear();
   std::exchange(timers_, {}).clear();
   timer_.reset();
-  io_.reset();
+  // What dies with it may still post here and ask for it.
+  delete io_.get();
+  (void)io_.release();
 }
 
 void Worker::Start() {
@@ -61,6 +63,8 @@ void Worker::Spawn(Async<void> coroutine) {
       std::rethrow_exception(failure);
     } catch (const std::exception& e) {
       Log(LogLevel::kError, "Coroutine failed", {{"err", e.what()}});
+    } catch (...) {
+      Log(LogLevel::kError, "Coroutine failed", {{"err", "unknown exception"}});
     }
   });
 }
@@ -69,6 +73,7 @@ void Worker::Post(Task task) { net::post(*io_, std::move(task)); }
 
 Executor::TimerId Worker::After(Duration delay, Task task) {
   const TimerId id = next_timer_++;
+  if (timer_ == nullptr) return id;  // Discarded: the task is dropped.
   const TimePoint due = Now() + std::max(delay, Duration(0));
   timers_.emplace(std::pair(due, id), std::move(task));
   due_.emplace(id, due);
