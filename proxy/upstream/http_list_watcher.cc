@@ -32,6 +32,16 @@ struct Call {
   UpstreamConnection* connection = nullptr;
 };
 
+// While it lives the call can abort the connection: not longer than the coroutine that owns that,
+// which may be destroyed with the worker.
+struct Connected {
+  Connected(Call& c, UpstreamConnection& connection) : call(c) { call.connection = &connection; }
+  ~Connected() { call.connection = nullptr; }
+  Connected(const Connected&) = delete;
+  Connected& operator=(const Connected&) = delete;
+  Call& call;
+};
+
 void Count(const std::string& target) {
   Metrics& metrics = ProcessMetrics();
   if (target.find("watch=true") != std::string::npos) {
@@ -79,6 +89,7 @@ Async<Status> ReadAnswer(std::shared_ptr<Call> call, UpstreamConnection& connect
     if (call->sink == nullptr) co_return Cancelled("given up");
     if (piece->empty()) co_return OkStatus();
     batch.assign(*piece);
+    connection.Receive(kBatchBytes);
     while (batch.size() < kBatchBytes) {
       piece = connection.ReadBodyNow();
       if (!piece.ok() || piece->empty()) break;
@@ -96,7 +107,7 @@ Async<Status> Exchange(std::shared_ptr<Call> call) {
   if (!opened.ok()) co_return opened.status();
   if (call->sink == nullptr) co_return Cancelled("given up");
   UpstreamConnection& connection = **opened;
-  call->connection = &connection;
+  const Connected connected(*call, connection);
 
   http::RequestHead head;
   head.method = "GET";
@@ -109,8 +120,12 @@ Async<Status> Exchange(std::shared_ptr<Call> call) {
   Count(head.target);
   Status status = co_await connection.SendHead(std::move(head));
   if (status.ok()) {
-    const StatusOr<http::ResponseHead> response =
+    StatusOr<http::ResponseHead> response =
         co_await connection.ReadHead("GET", call->request.head_timeout);
+    while (response.ok() && response->status < 200) {
+      if (response->status == 101) co_return InvalidArgument("the API server switched protocols");
+      response = co_await connection.ReadHead("GET", call->request.head_timeout);
+    }
     status = response.status();
     if (status.ok() && call->sink != nullptr) {
       if (response->status == 401) shared.upstream->DropToken();
@@ -118,7 +133,6 @@ Async<Status> Exchange(std::shared_ptr<Call> call) {
       if (call->sink != nullptr) status = co_await ReadAnswer(call, connection);
     }
   }
-  call->connection = nullptr;
   if (status.ok() && connection.reusable()) {
     connection.SetDeadline(TimePoint::max());
     shared.idle = std::move(*opened);

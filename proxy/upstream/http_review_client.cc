@@ -1,5 +1,6 @@
 #include "proxy/upstream/http_review_client.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "proxy/admin/metrics.h"
@@ -13,7 +14,8 @@ constexpr Duration kTimeout = std::chrono::seconds(10);
 constexpr size_t kMaxBody = 1 << 20;
 
 Async<StatusOr<ReviewAnswer>> Ask(UpstreamPool& pool, UpstreamConnection& connection,
-                                  const std::string& path, const std::string& body) {
+                                  const std::string& path, const std::string& body,
+                                  TimePoint deadline) {
   http::RequestHead head;
   head.method = "POST";
   head.target = path;
@@ -24,16 +26,20 @@ Async<StatusOr<ReviewAnswer>> Ask(UpstreamPool& pool, UpstreamConnection& connec
   if (const std::string token = pool.upstream().OwnAuthorization(); !token.empty()) {
     head.headers.Add("Authorization", token);
   }
+  const auto left = [&] {
+    return std::max(deadline - pool.worker().Now(), Duration(std::chrono::milliseconds(1)));
+  };
+  connection.SetDeadline(deadline);
   WEIR_CO_TRY(co_await connection.SendHead(std::move(head)));
   WEIR_CO_TRY(co_await connection.SendBody(body));
-  StatusOr<http::ResponseHead> response = co_await connection.ReadHead("POST", kTimeout);
-  while (response.ok() && response->status < 200)
-    response = co_await connection.ReadHead("POST", kTimeout);
+  StatusOr<http::ResponseHead> response = co_await connection.ReadHead("POST", left());
+  while (response.ok() && response->status < 200 && response->status != 101)
+    response = co_await connection.ReadHead("POST", left());
   if (!response.ok()) co_return response.status();
   if (response->status == 401) pool.upstream().DropToken();
   ReviewAnswer answer;
   answer.status = response->status;
-  connection.SetDeadline(pool.worker().Now() + kTimeout);
+  connection.SetDeadline(deadline);
   for (;;) {
     const StatusOr<std::string_view> piece = co_await connection.ReadBody();
     if (!piece.ok()) co_return piece.status();
@@ -52,16 +58,17 @@ class HttpReviewClient : public ReviewClient {
 
   void Post(std::string path, std::string body,
             absl::AnyInvocable<void(StatusOr<ReviewAnswer>)> done) override {
-    pool_.worker().Post(
-        [this, path = std::move(path), body = std::move(body), done = std::move(done)]() mutable {
-          pool_.worker().Spawn(Run(pool_, std::move(path), std::move(body), std::move(done)));
-        });
+    pool_.worker().Post([&pool = pool_, path = std::move(path), body = std::move(body),
+                         done = std::move(done)]() mutable {
+      pool.worker().Spawn(Run(pool, std::move(path), std::move(body), std::move(done)));
+    });
   }
 
  private:
   static Async<void> Run(UpstreamPool& pool, std::string path, std::string body,
                          absl::AnyInvocable<void(StatusOr<ReviewAnswer>)> done) {
     ProcessMetrics().upstream_reviews.Add();
+    const TimePoint deadline = pool.worker().Now() + kTimeout;
     // A kept connection may have died unseen; a review changes nothing, so it may be asked twice.
     for (bool fresh = false;; fresh = true) {
       StatusOr<std::unique_ptr<UpstreamConnection>> connection =
@@ -71,7 +78,7 @@ class HttpReviewClient : public ReviewClient {
         co_return;
       }
       const bool reused = (*connection)->requests() > 0;
-      StatusOr<ReviewAnswer> answer = co_await Ask(pool, **connection, path, body);
+      StatusOr<ReviewAnswer> answer = co_await Ask(pool, **connection, path, body, deadline);
       if (!answer.ok() && !fresh && reused && absl::IsUnavailable(answer.status())) continue;
       pool.Release(std::move(*connection));
       done(std::move(answer));

@@ -20,6 +20,7 @@ UpstreamPool::UpstreamPool(Worker& worker, std::shared_ptr<Upstream> upstream)
 UpstreamPool::~UpstreamPool() = default;
 
 void UpstreamPool::Close() {
+  closed_ = true;
   for (auto& idle : idle_) idle.clear();
   worker_.Cancel(std::exchange(sweep_, 0));
 }
@@ -58,7 +59,7 @@ Async<StatusOr<std::unique_ptr<UpstreamConnection>>> UpstreamPool::Acquire(
 }
 
 void UpstreamPool::Release(std::unique_ptr<UpstreamConnection> connection) {
-  if (!connection->reusable()) return;
+  if (closed_ || !connection->reusable()) return;
   auto& idle = idle_[static_cast<size_t>(connection->credential())];
   connection->idle_since = worker_.Now();
   idle.push_back(std::move(connection));

@@ -26,7 +26,7 @@ class UpstreamPool {
   // Keeps the connection for the next request, where it can be used again.
   void Release(std::unique_ptr<UpstreamConnection> connection);
 
-  // Closes the idle connections and stops the timer: before the worker dies.
+  // Closes the idle connections, keeps no more, and stops the timer: before the worker dies.
   void Close();
 
   Upstream& upstream() { return *upstream_; }
@@ -42,6 +42,7 @@ class UpstreamPool {
   std::vector<TimePoint> failed_;  // By endpoint: the last failure to connect.
   size_t next_endpoint_;
   Executor::TimerId sweep_ = 0;
+  bool closed_ = false;
 };
 
 }  // namespace weir

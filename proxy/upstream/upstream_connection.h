@@ -38,6 +38,9 @@ class UpstreamConnection {
   StatusOr<std::string_view> ReadBodyNow() { return reader_.ReadBodyNow(); }
   const http::HeaderList& trailers() const { return reader_.trailers(); }
   bool body_done() const { return reader_.body_done(); }
+  // Takes what has arrived, at most `max_bytes`, for ReadBodyNow(). Ends the view of the last
+  // piece.
+  void Receive(size_t max_bytes) { reader_.Poll(max_bytes); }
 
   // Whether another request may follow: both sides are through, and the peer keeps the connection.
   bool reusable() const;

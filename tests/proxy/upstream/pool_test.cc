@@ -1,0 +1,191 @@
+#include "proxy/upstream/pool.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/proxy/upstream/scripted_server.h"
+
+namespace weir {
+namespace {
+
+using std::chrono::hours;
+using ::testing::IsEmpty;
+
+class PoolTest : public ::testing::Test {
+ protected:
+  PoolTest()
+      : own_(server_.tls().ca().Issue({.subject = {{"CN", "weir"}}})),
+        front_proxy_(server_.tls().ca().Issue({.subject = {{"CN", "front-proxy"}}})) {
+    worker_.Start();
+    server_.OnRequest([](const ScriptedServer::Request&) { return Answer200("ok"); });
+  }
+  ~PoolTest() override {
+    CallOn(worker_, [this] { pool_->Close(); });
+    worker_.Discard();
+  }
+
+  void Connect(std::vector<std::string> servers) {
+    UpstreamConfig config;
+    config.servers = std::move(servers);
+    config.ca_pem = server_.tls().ca().certificate().pem;
+    config.client_cert_pem = own_.pem;
+    config.client_key_pem = own_.key_pem;
+    pool_ = std::make_unique<UpstreamPool>(
+        worker_, Upstream::Make(config, front_proxy_.pem, front_proxy_.key_pem).value());
+  }
+
+  Async<Status> Ask(CredentialClass credential, std::string method = "GET", bool release = true) {
+    auto connection = co_await pool_->Acquire(credential, false);
+    if (!connection.ok()) co_return connection.status();
+    http::RequestHead head;
+    head.method = method;
+    head.target = "/x";
+    WEIR_CO_TRY(co_await (*connection)->SendHead(std::move(head)));
+    const auto answer = co_await (*connection)->ReadHead(method, hours(1));
+    if (!answer.ok()) co_return answer.status();
+    for (;;) {
+      if ((*connection)->body_done()) break;
+      const auto piece = co_await (*connection)->ReadBody();
+      if (!piece.ok()) co_return piece.status();
+      if (piece->empty()) break;
+    }
+    if (release) pool_->Release(std::move(*connection));
+    co_return OkStatus();
+  }
+  void AskNow(CredentialClass credential, std::string method = "GET") {
+    RunOn(worker_, [&]() -> Async<void> {
+      const Status status = co_await Ask(credential, method);
+      EXPECT_TRUE(status.ok()) << status;
+    });
+  }
+  // Until the client's side has seen what the server did to an idle connection.
+  void WaitFor(const std::function<bool()>& condition) {
+    while (!condition()) std::this_thread::yield();
+  }
+
+  ScriptedServer server_;
+  TestCertificate own_, front_proxy_;
+  Worker worker_{0};
+  std::unique_ptr<UpstreamPool> pool_;
+};
+
+TEST_F(PoolTest, NoConnectionChangesItsCredentialClass) {
+  Connect({server_.url()});
+  for (int round = 0; round < 3; ++round) {
+    AskNow(CredentialClass::kNone);
+    AskNow(CredentialClass::kFrontProxy);
+    AskNow(CredentialClass::kOwn);
+  }
+  const auto requests = server_.requests();
+  ASSERT_EQ(requests.size(), 9u);
+  EXPECT_EQ(server_.connections(), 3u) << "and each is used again";
+  for (size_t i = 0; i < requests.size(); i += 3) {
+    EXPECT_THAT(requests[i].certificates, IsEmpty());
+    EXPECT_TRUE(requests[i + 1].certificates == std::vector<std::string>{front_proxy_.der});
+    EXPECT_TRUE(requests[i + 2].certificates == std::vector<std::string>{own_.der});
+  }
+}
+
+TEST_F(PoolTest, AnAnswerWithoutABodyLeavesTheConnectionUsable) {
+  Connect({server_.url()});
+  server_.OnRequest([](const ScriptedServer::Request& request) {
+    if (request.head.method == "HEAD") return "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n";
+    return "HTTP/1.1 204 No Content\r\n\r\n";
+  });
+  AskNow(CredentialClass::kNone, "HEAD");
+  AskNow(CredentialClass::kNone, "DELETE");
+  AskNow(CredentialClass::kNone, "HEAD");
+  EXPECT_EQ(server_.connections(), 1u);
+}
+
+TEST_F(PoolTest, AnIdleConnectionThatDiedIsNotHandedOut) {
+  Connect({server_.url()});
+  AskNow(CredentialClass::kNone);
+  server_.Cut(0);
+  WaitFor([&] { return server_.open_connections() == 0; });
+  AskNow(CredentialClass::kNone);
+  EXPECT_EQ(server_.connections(), 2u);
+}
+
+TEST_F(PoolTest, AConnectionThatSpeaksUnaskedIsNotHandedOut) {
+  Connect({server_.url()});
+  AskNow(CredentialClass::kNone);
+  // Sent, and so readable on the loopback, before the call returns.
+  server_.Send(0, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
+  AskNow(CredentialClass::kNone);
+  EXPECT_EQ(server_.connections(), 2u);
+}
+
+TEST_F(PoolTest, WhatIsNotThroughIsNotKept) {
+  Connect({server_.url()});
+  server_.OnRequest([](const ScriptedServer::Request&) {
+    return "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+  });
+  AskNow(CredentialClass::kNone);
+  RunOn(worker_, [&]() -> Async<void> {
+    auto connection = (co_await pool_->Acquire(CredentialClass::kNone, false)).value();
+    http::RequestHead head;
+    head.method = "GET";
+    head.target = "/x";
+    co_await connection->SendHead(std::move(head));
+    EXPECT_FALSE(connection->reusable()) << "not answered yet";
+    pool_->Release(std::move(connection));
+  });
+  AskNow(CredentialClass::kNone);
+  EXPECT_EQ(server_.connections(), 3u);
+}
+
+TEST_F(PoolTest, AfterCloseNothingIsKept) {
+  Connect({server_.url()});
+  AskNow(CredentialClass::kNone);
+  CallOn(worker_, [&] { pool_->Close(); });
+  AskNow(CredentialClass::kNone);
+  AskNow(CredentialClass::kNone);
+  EXPECT_EQ(server_.connections(), 3u);
+}
+
+TEST_F(PoolTest, TheOtherEndpointIsTriedWhereOneCannotBeReached) {
+  // A port that was free a moment ago.
+  uint16_t closed = 0;
+  {
+    Worker idle(9);
+    closed = Listener::Open(idle, "127.0.0.1", 0).value()->port();
+  }
+  const std::string dead = "https://127.0.0.1:" + std::to_string(closed);
+  Connect({dead, server_.url(), dead});
+  RunOn(worker_, [&]() -> Async<void> {
+    for (int i = 0; i < 6; ++i) {
+      const Status status = co_await Ask(CredentialClass::kNone, "GET", false);
+      EXPECT_TRUE(status.ok()) << status;
+    }
+  });
+  EXPECT_EQ(server_.connections(), 6u);
+  EXPECT_EQ(pool_->upstream().Unreachable(), "");
+}
+
+TEST_F(PoolTest, NoEndpointIsUnavailableAndSaysWhy) {
+  uint16_t closed = 0;
+  {
+    Worker idle(9);
+    closed = Listener::Open(idle, "127.0.0.1", 0).value()->port();
+  }
+  Connect({"https://127.0.0.1:" + std::to_string(closed)});
+  RunOn(worker_, [&]() -> Async<void> {
+    const Status status = co_await Ask(CredentialClass::kNone);
+    EXPECT_TRUE(absl::IsUnavailable(status));
+    EXPECT_THAT(std::string(Message(status)), ::testing::HasSubstr(std::to_string(closed)));
+  });
+  EXPECT_NE(pool_->upstream().Unreachable(), "");
+}
+
+TEST_F(PoolTest, TheRequestSaysWhereItGoes) {
+  Connect({server_.url() + "/prefix"});
+  AskNow(CredentialClass::kNone);
+  const auto requests = server_.requests();
+  EXPECT_EQ(requests.at(0).head.target, "/prefix/x");
+  EXPECT_EQ(*requests.at(0).head.headers.First("Host"),
+            "127.0.0.1:" + std::to_string(server_.port()));
+}
+
+}  // namespace
+}  // namespace weir
