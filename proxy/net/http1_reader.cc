@@ -70,6 +70,7 @@ Async<StatusOr<std::string_view>> Http1Reader::ReadHead(size_t max_bytes, Durati
 }
 
 void Http1Reader::BeginBody(http::BodyFraming framing) {
+  Consume(std::exchange(handed_out_, 0));  // A long watch must not hold the buffer of its head.
   framing_ = framing;
   remaining_ = framing.length;
   decoder_ = http::ChunkDecoder();

@@ -25,6 +25,7 @@ class Http1Reader {
   Async<StatusOr<std::string_view>> ReadHead(size_t max_bytes, Duration head_timeout);
 
   // Begins the body that follows the head.
+  // The head that was handed out is no longer valid.
   void BeginBody(http::BodyFraming framing);
   // The next piece of payload, valid until the next call; "" at the end. InvalidArgument: bad chunk
   // framing. Unavailable: the peer left before the end.
