@@ -21,17 +21,18 @@ type lab struct {
 	api     *target
 	weir    *target
 
-	listBytes  int64   // One LIST of all pods.
-	emptyBytes float64 // The API server's memory before there was a pod.
-	writes     int     // Events so far: which pod is next.
-	eventBytes float64 // Of a watch event, as measured.
+	listBytes  int64             // One LIST of all pods.
+	emptyBytes float64           // The API server's memory before there was a pod.
+	writes     int               // Events so far: which pod is next.
+	eventBytes float64           // Of a watch event, as measured.
+	stored     map[string][]byte // Pods as etcd holds them, once written by us.
 	log        func(format string, args ...any)
 }
 
 const podsFromCache = "/api/v1/pods?resourceVersion=0"
 
 func openLab(o options) (*lab, error) {
-	l := &lab{options: o, log: func(format string, args ...any) {
+	l := &lab{options: o, stored: map[string][]byte{}, log: func(format string, args ...any) {
 		fmt.Fprintf(os.Stderr, time.Now().Format("15:04:05 ")+format+"\n", args...)
 	}}
 	var err error

@@ -25,9 +25,9 @@ func (r *rows) add(name, server string, value float64) {
 const (
 	rowList       = "LIST, JSON, HTTP/1.1: CPU-s per GB"
 	rowListTime   = "LIST: wall-clock s per GB"
-	rowWatch      = "WATCH: CPU µs per delivered event, net of writes"
-	rowWatchGross = "WATCH: the same with the writes' own CPU"
-	rowAge        = "WATCH: write to the first watcher, p50 ms"
+	rowWatch      = "WATCH: CPU µs per delivered event, net of intake"
+	rowWatchGross = "WATCH: the same with intake"
+	rowAge        = "WATCH: write to etcd to a watcher, p50 ms"
 	rowPod        = "resident bytes per cached pod"
 	rowIdle       = "KB per idle watch by name (kube-apiserver: live heap and stacks; Weir: resident)"
 	rowGet        = "GET, revision unset (Weir forwards): p50 ms"
@@ -81,14 +81,14 @@ func (l *lab) writeFor(pid int) (float64, error) {
 		first := l.writes
 		l.writes += int(l.options.rate * l.options.seconds)
 		err := every(l.options.rate, l.options.seconds, first, func(i int) error {
-			return l.api.touch(i % l.options.pods)
+			return l.touch(i % l.options.pods)
 		})
 		time.Sleep(200 * time.Millisecond) // What is under way.
 		return err
 	})
 }
 
-// watchRound measures writes alone, then with watchers at each server in turn.
+// watchRound measures intake alone, then with watchers at each server in turn.
 func (l *lab) watchRound(r *rows) error {
 	weirPid, apiPid := l.weir.pid(), l.api.pid()
 	idleWeir, err := cpuOf(weirPid)
