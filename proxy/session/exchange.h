@@ -34,10 +34,11 @@ class Exchange {
   // connection ends.
   virtual void StopReading() = 0;
 
-  // Sends a 1xx.
+  // Sends a 1xx; to HTTP/1.0, which knows none, nothing.
   virtual Async<Status> Inform(http::ResponseHead head) = 0;
   // Begins the response. Framing follows head.body: kLength and kChunked add the header they need
-  // (to HTTP/1.0: until close), kNone adds nothing.
+  // (to HTTP/1.0: until close), kNone adds nothing. Of an answer to HEAD, and of 204 and 304, only
+  // the head is sent, whatever is written.
   virtual Status Start(http::ResponseHead head) = 0;
   // Sends payload, framed: takes all of it (at most 256 KiB a call); true when more may follow at
   // once. After false wait for Drain() or OnWritable().
@@ -51,8 +52,8 @@ class Exchange {
   virtual bool started() const = 0;
   virtual int status() const = 0;  // Of the response; 0 before Start().
 
-  // Called back once, later: the socket took everything; the client is gone. Dropped with the
-  // exchange.
+  // Called back once, later: the socket took everything, or failed; the client is gone. Dropped
+  // with the exchange.
   virtual void OnWritable(absl::AnyInvocable<void()> done) = 0;
   virtual void OnGone(absl::AnyInvocable<void()> done) = 0;
 };

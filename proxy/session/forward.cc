@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -17,28 +18,72 @@ namespace weir {
 namespace {
 
 constexpr Duration kAnswerTimeout = std::chrono::seconds(70);  // Upstream's own 60 s, and a margin.
+constexpr Duration kBodyGrace = std::chrono::seconds(10);
+constexpr Duration kMaxBodyPause = std::chrono::seconds(60);
+constexpr uint64_t kMinBodyRate = 1024;  // Bytes a second.
 
-// The request's body on its way up, beside the answer's head that may come before its end.
-struct Upload {
-  explicit Upload(Worker& worker) : signal(worker) {}
-  Signal signal;
+// What the coroutine that relays the answer and the one that sends the body know of each other.
+struct Transfer {
+  Transfer(Exchange& e, UpstreamConnection& c, bool l)
+      : exchange(e), connection(c), long_running(l), sent(e.worker()) {}
+
+  Exchange& exchange;
+  UpstreamConnection& connection;
+  const bool long_running;
+  Signal sent;  // With `done`.
   bool done = false;
+  bool answering = false;  // The answer has begun: it minds the connection's deadline.
+  uint64_t received = 0;   // Of the body, and for how long we waited for it.
+  Duration waited = Duration(0);
   Status rubbish;        // The client's framing was wrong.
   bool discard = false;  // The answer is out: read what the client sends, and drop it.
 };
 
-Async<void> PumpBody(Exchange& exchange, UpstreamConnection& connection,
-                     std::shared_ptr<Upload> upload) {
+// The bound on upstream's next step; none while it is the client's turn.
+void ExpectProgress(Transfer& transfer, bool expected) {
+  if (transfer.answering || transfer.discard || transfer.long_running) return;
+  transfer.connection.SetDeadline(expected ? transfer.exchange.worker().Now() + kAnswerTimeout
+                                           : TimePoint::max());
+}
+
+// A client that leaves cancels what it asked for. The request's body has to be out of the way.
+void CancelWhenGone(const std::shared_ptr<Transfer>& transfer) {
+  transfer->exchange.OnGone([weak = std::weak_ptr(transfer)] {
+    if (const auto running = weak.lock()) running->connection.Abort();
+  });
+}
+
+// As exchange.ReadBody(); a client below kMinBodyRate on average loses its connection.
+Async<StatusOr<std::string_view>> ReadPiece(Transfer& transfer) {
+  Worker& worker = transfer.exchange.worker();
+  const TimePoint began = worker.Now();
+  Executor::TimerId timer = 0;
+  if (!transfer.long_running && !transfer.discard) {
+    const Duration allowed =
+        kBodyGrace + std::chrono::seconds(transfer.received / kMinBodyRate) - transfer.waited;
+    timer =
+        worker.After(std::min(allowed, kMaxBodyPause), [&transfer] { transfer.exchange.Abort(); });
+  }
+  StatusOr<std::string_view> piece = co_await transfer.exchange.ReadBody();
+  worker.Cancel(timer);
+  transfer.waited += worker.Now() - began;
+  if (piece.ok()) transfer.received += piece->size();
+  co_return piece;
+}
+
+Async<void> PumpBody(std::shared_ptr<Transfer> transfer) {
+  UpstreamConnection& connection = transfer->connection;
   for (;;) {
-    const StatusOr<std::string_view> piece = co_await exchange.ReadBody();
+    const StatusOr<std::string_view> piece = co_await ReadPiece(*transfer);
     if (!piece.ok()) {
-      if (absl::IsInvalidArgument(piece.status())) upload->rubbish = piece.status();
-      if (!upload->discard)
+      if (absl::IsInvalidArgument(piece.status())) transfer->rubbish = piece.status();
+      if (!transfer->discard)
         connection.Abort();  // The client left, or sent rubbish: upstream gets no end.
       break;
     }
-    if (upload->discard && piece->empty()) break;
-    if (upload->discard) continue;
+    if (transfer->discard && !piece->empty()) continue;
+    if (transfer->discard) break;
+    ExpectProgress(*transfer, true);
     Status sent;
     if (piece->empty()) {
       sent = co_await connection.EndBody();
@@ -46,11 +91,15 @@ Async<void> PumpBody(Exchange& exchange, UpstreamConnection& connection,
       sent = co_await connection.SendBody(*piece);
     }
     // Upstream may have answered early and closed: the answer is still to be read.
-    if (!sent.ok()) upload->discard = true;
-    if (piece->empty()) break;
+    if (!sent.ok()) transfer->discard = true;
+    if (piece->empty()) {
+      CancelWhenGone(transfer);
+      break;
+    }
+    ExpectProgress(*transfer, false);
   }
-  upload->done = true;
-  upload->signal.Notify();
+  transfer->done = true;
+  transfer->sent.Notify();
 }
 
 struct ForwardCount {
@@ -102,17 +151,12 @@ Async<Status> ForwardOn(Exchange& exchange, UpstreamConnection& connection, http
   WEIR_CO_TRY(co_await connection.SendHead(std::move(head)));
   ProcessMetrics().upstream_forwards.Add();
 
-  const auto upload = std::make_shared<Upload>(exchange.worker());
-  // A client that leaves cancels what it asked for.
-  const auto live = std::make_shared<UpstreamConnection*>(&connection);
-  const auto cancel = [live] {
-    if (*live != nullptr) (*live)->Abort();
-  };
+  const auto transfer = std::make_shared<Transfer>(exchange, connection, long_running);
   if (has_body) {
-    exchange.worker().Spawn(PumpBody(exchange, connection, upload));
+    exchange.worker().Spawn(PumpBody(transfer));
   } else {
-    upload->done = true;
-    exchange.OnGone(cancel);
+    transfer->done = true;
+    CancelWhenGone(transfer);
   }
 
   const Duration timeout = long_running || has_body ? Duration(0) : kAnswerTimeout;
@@ -130,9 +174,12 @@ Async<Status> ForwardOn(Exchange& exchange, UpstreamConnection& connection, http
     }
     if (answer->status < 200) {
       // Its 100 is not the client's: that one was sent when the body was asked for.
-      if (answer->status != 100) co_await exchange.Inform(std::move(*answer));
+      if (answer->status == 100) continue;
+      http::ResponseHead relayed = RelayedHead(std::move(*answer));
+      co_await exchange.Inform(std::move(relayed));
       continue;
     }
+    transfer->answering = true;
     const bool complete =
         co_await RelayAnswer(exchange, connection, std::move(*answer), long_running);
     if (!complete) {
@@ -141,16 +188,16 @@ Async<Status> ForwardOn(Exchange& exchange, UpstreamConnection& connection, http
     }
     break;
   }
-  if (!upload->done) {
-    upload->discard = true;
-    if (!failure.ok()) connection.Abort();
+  if (!transfer->done) {
+    // The rest of the body is of no use to anyone, and so neither is the connection it is sent on.
+    transfer->discard = true;
+    connection.Abort();
     exchange.StopReading();
-    while (!upload->done) co_await upload->signal.Wait();
+    while (!transfer->done) co_await transfer->sent.Wait();
   }
-  *live = nullptr;
-  if (!upload->rubbish.ok() && !exchange.started()) {
+  if (!transfer->rubbish.ok() && !exchange.started()) {
     ProcessMetrics().bad_requests.Add();
-    std::string text = "400 Bad Request: " + std::string(Message(upload->rubbish));
+    std::string text = "400 Bad Request: " + std::string(Message(transfer->rubbish));
     co_await RespondText(exchange, 400, std::move(text));
     co_return OkStatus();
   }
@@ -158,6 +205,10 @@ Async<Status> ForwardOn(Exchange& exchange, UpstreamConnection& connection, http
 }
 
 Async<void> RespondUnreachable(Exchange& exchange, Status failure) {
+  if (absl::IsCancelled(failure)) {  // The client is gone, and nobody is there to be told.
+    exchange.Abort();
+    co_return;
+  }
   Log(LogLevel::kWarning, "The API server did not answer a forwarded request",
       {{"err", Message(failure)}});
   ApiError error = absl::IsUnavailable(failure)

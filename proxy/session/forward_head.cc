@@ -42,10 +42,15 @@ bool IsHeaderValue(std::string_view text) {
   });
 }
 
+bool IsBlank(char c) { return c == ' ' || c == '\t'; }
+
 Status AddIdentity(const Identity& identity, http::HeaderList& headers) {
   const auto add = [&headers](std::string_view name, std::string_view value) -> Status {
     if (!IsHeaderValue(value))
       return InvalidArgument("the user's name, group or extra holds a control byte");
+    // Upstream would trim it, and see somebody else.
+    if (!value.empty() && (IsBlank(value.front()) || IsBlank(value.back())))
+      return InvalidArgument("the user's name, group or extra begins or ends with a space");
     headers.Add(name, value);
     return OkStatus();
   };
@@ -117,9 +122,11 @@ http::ResponseHead RelayedHead(http::ResponseHead head) {
   if (relayed.body.kind == Kind::kUntilClose) relayed.body.kind = Kind::kChunked;
   for (const http::Header& line : head.headers.lines()) {
     if (IsStrippedFromResponses(head.headers, line.name)) continue;
-    // Of an answer without a body (HEAD, 304) the length is information, not framing.
-    if (relayed.body.kind != Kind::kNone && http::EqualsIgnoreCase(line.name, "content-length"))
-      continue;
+    // Of an answer without a body (HEAD, 304) the length is information, not framing; a 1xx or 204
+    // may have none.
+    const bool informs =
+        relayed.body.kind == Kind::kNone && head.status >= 200 && head.status != 204;
+    if (!informs && http::EqualsIgnoreCase(line.name, "content-length")) continue;
     relayed.headers.Add(line.name, line.value);
   }
   return relayed;

@@ -19,6 +19,7 @@ namespace weir {
 namespace {
 
 constexpr Duration kHandshakeTimeout = std::chrono::seconds(10);
+constexpr Duration kFirstByteTimeout = std::chrono::seconds(10);
 constexpr Duration kHeadTimeout = std::chrono::seconds(32);
 constexpr Duration kIdleTimeout = std::chrono::seconds(90);
 constexpr Duration kStallTimeout = std::chrono::seconds(60);
@@ -38,6 +39,7 @@ struct Connection {
   CertificateVerdict certificate;
   // Callbacks of an exchange that is over do nothing: they compare this number.
   std::shared_ptr<uint64_t> turn = std::make_shared<uint64_t>(0);
+  bool first = true;  // No request has been read yet.
 };
 
 class Http1Exchange final : public Exchange {
@@ -59,6 +61,8 @@ class Http1Exchange final : public Exchange {
   }
 
   Async<Status> Inform(http::ResponseHead head) override {
+    if (request_.minor_version == 0) return Drain();
+    informed_ = informed_ || head.status == 100;
     std::string bytes;
     http::AppendResponseHead(head, bytes);
     c_.stream.Write(bytes);
@@ -69,12 +73,18 @@ class Http1Exchange final : public Exchange {
     started_ = true;
     status_ = head.status;
     using Kind = http::BodyFraming::Kind;
-    keep_alive_ =
-        keep_alive_ && request_.keep_alive && head.keep_alive && !c_.service.shared.closing.load();
-    if (head.body.kind == Kind::kLength) {
+    // A client that waits for a 100 may send its body after this answer, or not: no telling which.
+    const bool unasked_body =
+        request_.headers.Has("Expect") && !informed_ && !c_.reader.body_done();
+    keep_alive_ = keep_alive_ && request_.keep_alive && head.keep_alive && !unasked_body &&
+                  !c_.service.shared.closing.load();
+    head_only_ = request_.method == "HEAD" || head.status == 204 || head.status == 304;
+    if (head.status == 204 || head.status == 304) {
+      // Has no framing.
+    } else if (head.body.kind == Kind::kLength) {
       head.headers.Set("Content-Length", std::to_string(head.body.length));
     } else if (head.body.kind != Kind::kNone && request_.minor_version >= 1) {
-      chunked_ = true;
+      chunked_ = !head_only_;
       head.headers.Set("Transfer-Encoding", "chunked");
     } else if (head.body.kind != Kind::kNone) {
       keep_alive_ = false;
@@ -84,13 +94,13 @@ class Http1Exchange final : public Exchange {
     } else if (request_.minor_version == 0) {
       head.headers.Set("Connection", "keep-alive");
     }
-    head.minor_version = 1;
+    head.minor_version = request_.minor_version;  // As Go's server, though 1.1 would do.
     http::AppendResponseHead(head, pending_);
     return c_.stream.failure();
   }
 
   bool Write(std::span<const std::string_view> pieces, size_t bytes) override {
-    if (bytes == 0) return c_.stream.unsent() == 0;
+    if (bytes == 0 || head_only_) return c_.stream.unsent() == 0;
     // One gather per call: the head that still waits, the chunk's frame, the payload.
     thread_local std::vector<std::string_view> gather;
     gather.clear();
@@ -105,11 +115,7 @@ class Http1Exchange final : public Exchange {
 
   Async<Status> Drain() override {
     if (!pending_.empty()) c_.stream.Write(std::exchange(pending_, {}));
-    if (c_.stream.unsent() == 0) co_return c_.stream.failure();
-    c_.stream.SetDeadline(worker().Now() + kStallTimeout);
-    const Status flushed = co_await c_.stream.Flush();
-    c_.stream.SetDeadline(TimePoint::max());
-    co_return flushed;
+    co_return co_await c_.stream.Flush(kStallTimeout);
   }
 
   Async<Status> Finish(const http::HeaderList& trailers) override {
@@ -127,14 +133,16 @@ class Http1Exchange final : public Exchange {
 
   void Abort() override {
     keep_alive_ = false;
-    c_.stream.Close();
+    c_.stream.Cut();
   }
   bool started() const override { return started_; }
   int status() const override { return status_; }
 
   void OnWritable(absl::AnyInvocable<void()> done) override {
-    c_.stream.OnDrained([turn = c_.turn, mine = turn_, done = std::move(done)]() mutable {
-      if (*turn == mine) done();
+    c_.stream.OnDrained([this, turn = c_.turn, mine = turn_, done = std::move(done)]() mutable {
+      if (*turn != mine) return;
+      if (!c_.stream.failure().ok() && gone_) std::exchange(gone_, nullptr)();
+      done();
     });
   }
 
@@ -163,6 +171,8 @@ class Http1Exchange final : public Exchange {
   std::string pending_;  // A head, or an end, that goes out with the next bytes.
   absl::AnyInvocable<void()> gone_;
   bool chunked_ = false;
+  bool head_only_ = false;
+  bool informed_ = false;  // Of a 100.
   bool started_ = false;
   bool finished_ = false;
   bool keep_alive_ = true;
@@ -220,7 +230,8 @@ Async<bool> SkipBody(Connection& c) {
 
 // One request; whether another may follow.
 Async<bool> ServeRequest(Connection& c, http::HeadLimits limits) {
-  c.stream.SetDeadline(c.service.worker.Now() + kIdleTimeout);
+  const Duration patience = std::exchange(c.first, false) ? kFirstByteTimeout : kIdleTimeout;
+  c.stream.SetDeadline(c.service.worker.Now() + patience);
   const StatusOr<std::string_view> bytes =
       co_await c.reader.ReadHead(limits.max_head_bytes, kHeadTimeout);
   if (absl::IsResourceExhausted(bytes.status())) {

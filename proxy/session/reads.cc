@@ -67,6 +67,17 @@ bool ScopeFits(const ReadRequest& request, const ResourceType& type) {
   return request.namespace_.empty() || request.resource.resource == "namespaces";
 }
 
+// `bytes` in windows; the caller keeps them.
+Async<Status> WriteLong(Exchange& exchange, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const std::string_view window = bytes.substr(0, kWindowBytes);
+    bytes.remove_prefix(window.size());
+    if (!exchange.Write(std::span(&window, 1), window.size()))
+      WEIR_CO_TRY(co_await exchange.Drain());
+  }
+  co_return OkStatus();
+}
+
 Async<void> ServeGet(Exchange& exchange, const ReadRequest& request, const Snapshot& snapshot) {
   const TypeForm& form = *snapshot.form;
   const std::string key =
@@ -87,7 +98,14 @@ Async<void> ServeGet(Exchange& exchange, const ReadRequest& request, const Snaps
   head.body.kind = http::BodyFraming::Kind::kChunked;
   if (bytes <= kBufferedBytes) head.body = {http::BodyFraming::Kind::kLength, bytes};
   if (!exchange.Start(std::move(head)).ok()) co_return;
-  exchange.Write(pieces, bytes);
+  if (bytes <= kWindowBytes) {
+    exchange.Write(pieces, bytes);
+  } else {
+    for (const std::string_view piece : pieces) {
+      const Status written = co_await WriteLong(exchange, piece);
+      if (!written.ok()) co_return;
+    }
+  }
   const http::HeaderList no_trailers;
   co_await exchange.Finish(no_trailers);
 }

@@ -60,7 +60,9 @@ Async<Status> SendWhole(Exchange& exchange, http::ResponseHead head, std::string
 }  // namespace
 
 Async<Status> RespondError(Exchange& exchange, ApiError error, http::HeaderList more) {
-  http::ResponseHead head = BeginResponse(exchange, error.code, "application/json");
+  // The body without a kind is one that upstream gives no type, so that Go sniffs it.
+  http::ResponseHead head = BeginResponse(
+      exchange, error.code, error.without_type ? "text/plain; charset=utf-8" : "application/json");
   if (error.code == 403) head.headers.Add("X-Content-Type-Options", "nosniff");
   if (error.details.retry_after_seconds > 0) {
     head.headers.Add("Retry-After", std::to_string(error.details.retry_after_seconds));

@@ -14,8 +14,8 @@ namespace weir {
 http::ResponseHead BeginResponse(const Exchange& exchange, int status,
                                  std::string_view content_type);
 
-// A Status body; compact with a final newline. 403 carries nosniff, Retry-After follows the
-// details; `more` are added.
+// A Status body; compact with a final newline. A time-out's is text/plain, 403 carries nosniff,
+// Retry-After follows the details; `more` are added.
 Async<Status> RespondError(Exchange& exchange, ApiError error, http::HeaderList more = {});
 // text/plain, as Go's HTTP server writes its own errors; the connection closes after it.
 Async<Status> RespondText(Exchange& exchange, int status, std::string text);

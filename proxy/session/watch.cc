@@ -69,6 +69,11 @@ class WatchSession final : public WatchSink {
   TimePoint unverified_since_ = TimePoint::max();
 };
 
+std::minstd_rand& Random() {
+  thread_local std::minstd_rand random{std::random_device{}()};
+  return random;
+}
+
 Duration LifetimeOf(const ReadRequest& request) {
   if (request.timeout_seconds.value_or(0) > 0) {
     const int64_t seconds = std::min<int64_t>(*request.timeout_seconds, 3600);
@@ -76,8 +81,12 @@ Duration LifetimeOf(const ReadRequest& request) {
   }
   // As --min-request-timeout does: between 30 and 60 minutes, so that clients do not come back
   // together.
-  thread_local std::minstd_rand random{std::random_device{}()};
-  return std::chrono::seconds(std::uniform_int_distribution<int>(1800, 3599)(random));
+  return std::chrono::seconds(std::uniform_int_distribution<int>(1800, 3599)(Random()));
+}
+
+// By up to a tenth, so that watches that began together are not checked together.
+Duration Shortened(Duration interval) {
+  return interval - interval / 1000 * std::uniform_int_distribution<int>(0, 100)(Random());
 }
 
 Async<void> WatchSession::Run(const ReadRequest& request,
@@ -88,16 +97,17 @@ Async<void> WatchSession::Run(const ReadRequest& request,
   const Identity& identity = *authorized->identity();
   if (identity.method == Identity::Method::kToken &&
       identity.expires != std::chrono::system_clock::time_point::max()) {
-    deadline =
-        std::min(deadline, worker.Now() + (identity.expires - std::chrono::system_clock::now()));
+    const Duration left = identity.expires - std::chrono::system_clock::now();
+    deadline = std::min(deadline, worker.Now() + std::min(left, kMaxLifetime));
   }
   spec.deadline = deadline;
   exchange_.OnGone([this] {
     gone_ = true;
     signal_.Notify();
   });
-  const Duration reauthorize = service_.shared.config.watch_reauthorize_interval;
-  TimePoint next_check = reauthorize > Duration(0) ? worker.Now() + reauthorize : TimePoint::max();
+  const Duration interval = service_.shared.config.watch_reauthorize_interval;
+  TimePoint next_check =
+      interval > Duration(0) ? worker.Now() + Shortened(interval) : TimePoint::max();
 
   std::unique_ptr<Watcher> watcher = replica->Watch(std::move(spec), *this);
   while (running() && worker.Now() < deadline) {
@@ -113,7 +123,7 @@ Async<void> WatchSession::Run(const ReadRequest& request,
       ProcessMetrics().watches_reauth_terminated.Add();
       break;
     }
-    next_check = worker.Now() + reauthorize;
+    next_check = worker.Now() + Shortened(interval);
   }
   watcher.reset();
 }

@@ -1,0 +1,96 @@
+#include "proxy/session/identity_headers.h"
+
+#include <gtest/gtest.h>
+
+namespace weir {
+namespace {
+
+http::HeaderList Of(std::vector<http::Header> lines) {
+  http::HeaderList headers;
+  headers.lines() = std::move(lines);
+  return headers;
+}
+
+TEST(IdentityHeadersTest, OrdinaryHeadersAreFine) {
+  EXPECT_EQ(RefusedHeaders(Of({{"Authorization", "Bearer x"},
+                               {"Impersonate-User", "bob"},
+                               {"X-Remote-User", "forged"},
+                               {"X_Custom", "1"},
+                               {"Connection", "keep-alive, X-Custom"}})),
+            "");
+}
+
+TEST(IdentityHeadersTest, TwoAuthorizationLinesAreRefused) {
+  EXPECT_NE(RefusedHeaders(Of({{"Authorization", "a"}, {"authorization", "a"}})), "");
+}
+
+TEST(IdentityHeadersTest, UnderscoresInIdentityNamesAreRefused) {
+  for (const char* name : {"X_Remote_User", "x-remote_group", "X_REMOTE-EXTRA-foo",
+                           "Impersonate_User", "impersonate_Extra-x", "X_Remote-Uid"}) {
+    EXPECT_NE(RefusedHeaders(Of({{name, "root"}})), "") << name;
+  }
+}
+
+TEST(IdentityHeadersTest, AConnectionLineMayNotListAnIdentity) {
+  for (const char* option :
+       {"X-Remote-User", "close, Authorization", "a,\tIMPERSONATE-user ,b", "x_remote_group"}) {
+    EXPECT_NE(RefusedHeaders(Of({{"Connection", option}})), "") << option;
+    EXPECT_NE(RefusedHeaders(Of({{"Connection", "close"}, {"connection", option}})), "") << option;
+  }
+}
+
+TEST(IdentityHeadersTest, HopByHopForgedAndListedNamesEndHere) {
+  const http::HeaderList headers =
+      Of({{"Connection", "close, X-Hop"}, {"connection", "Other-Hop"}});
+  for (const char* name : {"Connection",
+                           "Keep-Alive",
+                           "Proxy-Connection",
+                           "TE",
+                           "Trailer",
+                           "Transfer-Encoding",
+                           "Upgrade",
+                           "HTTP2-Settings",
+                           "Expect",
+                           "Host",
+                           "Content-Length",
+                           "X-Remote-User",
+                           "x_remote_user",
+                           "X-Remote-Anything",
+                           "X-Remote-Extra-Foo",
+                           "Forwarded",
+                           "X-Forwarded-For",
+                           "X_Forwarded_Host",
+                           "X-Real-Ip",
+                           "X_Real_IP",
+                           "Proxy-Authorization",
+                           "proxy_x",
+                           "keep_alive",
+                           "X-Hop",
+                           "x_hop",
+                           "OTHER-HOP"}) {
+    EXPECT_TRUE(IsStrippedFromRequests(headers, name)) << name;
+  }
+  for (const char* name : {"Authorization", "Impersonate-User", "Accept", "User-Agent",
+                           "X-Remotely", "Content-Type", "Audit-ID", "Traceparent", "Cookie"}) {
+    EXPECT_FALSE(IsStrippedFromRequests(headers, name)) << name;
+  }
+}
+
+TEST(IdentityHeadersTest, ResponsesLoseOnlyHopByHopFields) {
+  const http::HeaderList headers = Of({{"Connection", "X-Hop"}});
+  for (const char* name : {"Connection", "Transfer-Encoding", "Keep-Alive", "Upgrade", "x-hop"})
+    EXPECT_TRUE(IsStrippedFromResponses(headers, name)) << name;
+  for (const char* name : {"Content-Length", "Warning", "Audit-Id", "Retry-After", "X-Remote-User"})
+    EXPECT_FALSE(IsStrippedFromResponses(headers, name)) << name;
+}
+
+TEST(IdentityHeadersTest, AnUpgradeNeedsBothHeaders) {
+  EXPECT_EQ(RequestedUpgrade(Of({{"Upgrade", "SPDY/3.1"}, {"Connection", "Upgrade"}})), "spdy/3.1");
+  EXPECT_EQ(RequestedUpgrade(Of({{"Upgrade", "websocket"}, {"Connection", "close, UPGRADE"}})),
+            "websocket");
+  EXPECT_EQ(RequestedUpgrade(Of({{"Upgrade", "websocket"}})), std::nullopt);
+  EXPECT_EQ(RequestedUpgrade(Of({{"Connection", "Upgrade"}})), std::nullopt);
+}
+
+}  // namespace
+}  // namespace weir
