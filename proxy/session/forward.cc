@@ -176,7 +176,7 @@ Async<Status> ForwardOn(Exchange& exchange, UpstreamConnection& connection, http
       // Its 100 is not the client's: that one was sent when the body was asked for.
       if (answer->status == 100) continue;
       http::ResponseHead relayed = RelayedHead(std::move(*answer));
-      co_await exchange.Inform(std::move(relayed));
+      static_cast<void>(co_await exchange.Inform(std::move(relayed)));
       continue;
     }
     transfer->answering = true;

@@ -107,7 +107,7 @@ Async<void> ServeGet(Exchange& exchange, const ReadRequest& request, const Snaps
     }
   }
   const http::HeaderList no_trailers;
-  co_await exchange.Finish(no_trailers);
+  static_cast<void>(co_await exchange.Finish(no_trailers));
 }
 
 Async<void> ServeList(Service& service, Exchange& exchange, const ReadRequest& request,
@@ -149,7 +149,7 @@ Async<void> ServeList(Service& service, Exchange& exchange, const ReadRequest& r
     bytes = cursor.Next(kWindowBytes, pieces);
   }
   const http::HeaderList no_trailers;
-  co_await exchange.Finish(no_trailers);
+  static_cast<void>(co_await exchange.Finish(no_trailers));
 }
 
 WatchSpec WatchSpecOf(const ReadRequest& request, const Snapshot& snapshot) {

@@ -48,18 +48,18 @@ http::ResponseHead BeginResponse(const Exchange& exchange, int status,
 
 namespace {
 
-Async<Status> SendWhole(Exchange& exchange, http::ResponseHead head, std::string body) {
+Async<void> SendWhole(Exchange& exchange, http::ResponseHead head, std::string body) {
   head.body = {http::BodyFraming::Kind::kLength, body.size()};
-  WEIR_CO_TRY(exchange.Start(std::move(head)));
+  if (!exchange.Start(std::move(head)).ok()) co_return;
   const std::string_view piece = body;
   exchange.Write(std::span(&piece, 1), piece.size());
   const http::HeaderList no_trailers;
-  co_return co_await exchange.Finish(no_trailers);
+  static_cast<void>(co_await exchange.Finish(no_trailers));
 }
 
 }  // namespace
 
-Async<Status> RespondError(Exchange& exchange, ApiError error, http::HeaderList more) {
+Async<void> RespondError(Exchange& exchange, ApiError error, http::HeaderList more) {
   // The body without a kind is one that upstream gives no type, so that Go sniffs it.
   http::ResponseHead head = BeginResponse(
       exchange, error.code, error.without_type ? "text/plain; charset=utf-8" : "application/json");
@@ -69,17 +69,17 @@ Async<Status> RespondError(Exchange& exchange, ApiError error, http::HeaderList 
   }
   for (const http::Header& line : more.lines()) head.headers.Add(line.name, line.value);
   std::string body = error.ToJson() + "\n";
-  co_return co_await SendWhole(exchange, std::move(head), std::move(body));
+  co_await SendWhole(exchange, std::move(head), std::move(body));
 }
 
-Async<Status> RespondText(Exchange& exchange, int status, std::string text) {
+Async<void> RespondText(Exchange& exchange, int status, std::string text) {
   http::ResponseHead head;
   head.status = status;
   head.reason = std::string(http::ReasonPhrase(status));
   head.headers.Add("Content-Type", "text/plain; charset=utf-8");
   head.headers.Add("Connection", "close");
   head.keep_alive = false;
-  co_return co_await SendWhole(exchange, std::move(head), std::move(text));
+  co_await SendWhole(exchange, std::move(head), std::move(text));
 }
 
 }  // namespace weir

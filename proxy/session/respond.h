@@ -16,9 +16,9 @@ http::ResponseHead BeginResponse(const Exchange& exchange, int status,
 
 // A Status body; compact with a final newline. A time-out's is text/plain, 403 carries nosniff,
 // Retry-After follows the details; `more` are added.
-Async<Status> RespondError(Exchange& exchange, ApiError error, http::HeaderList more = {});
+Async<void> RespondError(Exchange& exchange, ApiError error, http::HeaderList more = {});
 // text/plain, as Go's HTTP server writes its own errors; the connection closes after it.
-Async<Status> RespondText(Exchange& exchange, int status, std::string text);
+Async<void> RespondText(Exchange& exchange, int status, std::string text);
 
 // RFC 9110 §5.6.7, of now.
 std::string HttpDate();

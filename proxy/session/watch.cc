@@ -175,7 +175,7 @@ Async<void> ServeWatch(Service& service, Exchange& exchange, const ReadRequest& 
   WatchSession session(service, exchange);
   co_await session.Run(request, std::move(authorized), std::move(replica), std::move(spec));
   const http::HeaderList no_trailers;
-  co_await exchange.Finish(no_trailers);
+  static_cast<void>(co_await exchange.Finish(no_trailers));
 }
 
 }  // namespace weir

@@ -1,6 +1,5 @@
 #include "proxy/upstream/pool.h"
 
-#include <algorithm>
 #include <utility>
 
 namespace weir {
@@ -40,13 +39,14 @@ Async<StatusOr<std::unique_ptr<UpstreamConnection>>> UpstreamPool::Acquire(
   if (!fresh) {
     if (auto connection = TakeIdle(credential)) co_return connection;
   }
-  std::vector<size_t> order;
-  for (size_t i = 0; i < failed_.size(); ++i)
-    order.push_back((next_endpoint_ + i) % failed_.size());
-  ++next_endpoint_;
   const TimePoint now = worker_.Now();
-  std::stable_partition(order.begin(), order.end(),
-                        [&](size_t i) { return failed_[i] + kAvoid < now; });
+  std::vector<size_t> order, avoided;
+  for (size_t i = 0; i < failed_.size(); ++i) {
+    const size_t endpoint = (next_endpoint_ + i) % failed_.size();
+    (failed_[endpoint] + kAvoid < now ? order : avoided).push_back(endpoint);
+  }
+  order.insert(order.end(), avoided.begin(), avoided.end());
+  ++next_endpoint_;
   Status failure = Unavailable("no endpoint");
   for (const size_t endpoint : order) {
     StatusOr<std::unique_ptr<UpstreamConnection>> connection = co_await UpstreamConnection::Open(

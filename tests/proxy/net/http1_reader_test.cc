@@ -133,7 +133,7 @@ TEST_F(Http1ReaderTest, ABodyUntilCloseEndsWithTheStream) {
     Http1Reader reader(*pair.server);
     pair.client->Write("HTTP/1.0 200 OK\r\n\r\nall of it");
     pair.client->FinishWriting();
-    co_await reader.ReadHead(1000, hours(1));
+    EXPECT_TRUE((co_await reader.ReadHead(1000, hours(1))).ok());
     reader.BeginBody({Kind::kUntilClose, 0});
     EXPECT_EQ((co_await WholeBody(reader)).value(), "all of it");
     EXPECT_TRUE(reader.body_done());
@@ -206,7 +206,7 @@ TEST_F(Http1ReaderTest, AHeadThatWasReadIsNoUnreadByte) {
     StreamPair pair(worker_, worker_, nullptr);
     Http1Reader reader(*pair.server);
     pair.client->Write("HTTP/1.1 204 No Content\r\n\r\n");
-    co_await reader.ReadHead(1000, hours(1));
+    EXPECT_TRUE((co_await reader.ReadHead(1000, hours(1))).ok());
     reader.BeginBody({});
     EXPECT_EQ(reader.buffered(), 0u) << "else the connection would look as if more had come";
     EXPECT_TRUE(reader.Poll(1));

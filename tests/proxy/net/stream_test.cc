@@ -364,7 +364,7 @@ TEST(StreamThreadsTest, TwoWorkersExchangeMegabytes) {
       EXPECT_TRUE(shaken.ok());
       EXPECT_EQ((co_await ReadExactly(stream, expected->size())).value(), *expected);
       stream.Write("thanks");
-      co_await stream.Flush();
+      EXPECT_TRUE((co_await stream.Flush()).ok());
       done->set_value();
     }
   };

@@ -127,7 +127,7 @@ TEST_F(PoolTest, WhatIsNotThroughIsNotKept) {
     http::RequestHead head;
     head.method = "GET";
     head.target = "/x";
-    co_await connection->SendHead(std::move(head));
+    EXPECT_TRUE((co_await connection->SendHead(std::move(head))).ok());
     EXPECT_FALSE(connection->reusable()) << "not answered yet";
     pool_->Release(std::move(connection));
   });
