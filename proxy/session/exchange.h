@@ -23,6 +23,9 @@ class Exchange {
 
   virtual const http::RequestHead& request() const = 0;
   virtual const CertificateVerdict& certificate() const = 0;
+  // Judges the client's certificate again where the verdict no longer stands: another CA bundle, or
+  // its time is over.
+  virtual void RecheckCertificate() = 0;
   virtual const std::string& peer_address() const = 0;
   virtual Worker& worker() const = 0;
 

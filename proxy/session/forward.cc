@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <exception>
 #include <memory>
 #include <utility>
 
@@ -11,6 +12,7 @@
 #include "proxy/admin/metrics.h"
 #include "proxy/session/forward_head.h"
 #include "proxy/session/identity_headers.h"
+#include "proxy/session/request_body.h"
 #include "proxy/session/respond.h"
 
 namespace weir {
@@ -18,25 +20,21 @@ namespace weir {
 namespace {
 
 constexpr Duration kAnswerTimeout = std::chrono::seconds(70);  // Upstream's own 60 s, and a margin.
-constexpr Duration kBodyGrace = std::chrono::seconds(10);
-constexpr Duration kMaxBodyPause = std::chrono::seconds(60);
-constexpr uint64_t kMinBodyRate = 1024;  // Bytes a second.
 
 // What the coroutine that relays the answer and the one that sends the body know of each other.
 struct Transfer {
-  Transfer(Exchange& e, UpstreamConnection& c, bool l)
-      : exchange(e), connection(c), long_running(l), sent(e.worker()) {}
+  Transfer(Exchange& e, UpstreamConnection& c, RequestBody& b, bool l)
+      : exchange(e), connection(c), body(b), long_running(l), sent(e.worker()) {}
 
   Exchange& exchange;
   UpstreamConnection& connection;
+  RequestBody& body;
   const bool long_running;
   Signal sent;  // With `done`.
   bool done = false;
   bool answering = false;  // The answer has begun: it minds the connection's deadline.
-  uint64_t received = 0;   // Of the body, and for how long we waited for it.
-  Duration waited = Duration(0);
-  Status rubbish;        // The client's framing was wrong.
-  bool discard = false;  // The answer is out: read what the client sends, and drop it.
+  Status rubbish;          // The client's framing was wrong.
+  bool discard = false;    // The answer is out: read what the client sends, and drop it.
 };
 
 // The bound on upstream's next step; none while it is the client's turn.
@@ -53,28 +51,10 @@ void CancelWhenGone(const std::shared_ptr<Transfer>& transfer) {
   });
 }
 
-// As exchange.ReadBody(); a client below kMinBodyRate on average loses its connection.
-Async<StatusOr<std::string_view>> ReadPiece(Transfer& transfer) {
-  Worker& worker = transfer.exchange.worker();
-  const TimePoint began = worker.Now();
-  Executor::TimerId timer = 0;
-  if (!transfer.long_running && !transfer.discard) {
-    const Duration allowed =
-        kBodyGrace + std::chrono::seconds(transfer.received / kMinBodyRate) - transfer.waited;
-    timer =
-        worker.After(std::min(allowed, kMaxBodyPause), [&transfer] { transfer.exchange.Abort(); });
-  }
-  StatusOr<std::string_view> piece = co_await transfer.exchange.ReadBody();
-  worker.Cancel(timer);
-  transfer.waited += worker.Now() - began;
-  if (piece.ok()) transfer.received += piece->size();
-  co_return piece;
-}
-
 Async<void> PumpBody(std::shared_ptr<Transfer> transfer) {
   UpstreamConnection& connection = transfer->connection;
   for (;;) {
-    const StatusOr<std::string_view> piece = co_await ReadPiece(*transfer);
+    const StatusOr<std::string_view> piece = co_await transfer->body.Next();
     if (!piece.ok()) {
       if (absl::IsInvalidArgument(piece.status())) transfer->rubbish = piece.status();
       if (!transfer->discard)
@@ -112,6 +92,17 @@ struct ForwardCount {
   bool limited = false;
 };
 
+// The client's body was rubbish: 400; or it is gone.
+Async<void> RefuseBody(Exchange& exchange, Status failure) {
+  if (!absl::IsInvalidArgument(failure)) {
+    exchange.Abort();
+    co_return;
+  }
+  ProcessMetrics().bad_requests.Add();
+  std::string text = "400 Bad Request: " + std::string(Message(failure));
+  co_await RespondText(exchange, 400, std::move(text));
+}
+
 // Relays upstream's answer; false where it broke off after it had begun.
 Async<bool> RelayAnswer(Exchange& exchange, UpstreamConnection& connection, http::ResponseHead head,
                         bool long_running) {
@@ -145,13 +136,13 @@ Async<bool> RelayAnswer(Exchange& exchange, UpstreamConnection& connection, http
 // answered: the caller may try elsewhere if it is allowed to. OK once the exchange has had its
 // answer, or was cut.
 Async<Status> ForwardOn(Exchange& exchange, UpstreamConnection& connection, http::RequestHead head,
-                        bool long_running) {
+                        RequestBody& body, bool long_running) {
   const std::string method = head.method;
   const bool has_body = head.body.kind != http::BodyFraming::Kind::kNone;
   WEIR_CO_TRY(co_await connection.SendHead(std::move(head)));
   ProcessMetrics().upstream_forwards.Add();
 
-  const auto transfer = std::make_shared<Transfer>(exchange, connection, long_running);
+  const auto transfer = std::make_shared<Transfer>(exchange, connection, body, long_running);
   if (has_body) {
     exchange.worker().Spawn(PumpBody(transfer));
   } else {
@@ -180,8 +171,13 @@ Async<Status> ForwardOn(Exchange& exchange, UpstreamConnection& connection, http
       continue;
     }
     transfer->answering = true;
-    const bool complete =
-        co_await RelayAnswer(exchange, connection, std::move(*answer), long_running);
+    bool complete = false;
+    try {
+      complete = co_await RelayAnswer(exchange, connection, std::move(*answer), long_running);
+    } catch (const std::exception& error) {
+      // The other coroutine still refers to the exchange and the connection: end it first, below.
+      Log(LogLevel::kError, "Relaying an answer failed", {{"err", error.what()}});
+    }
     if (!complete) {
       connection.Abort();
       exchange.Abort();
@@ -191,14 +187,13 @@ Async<Status> ForwardOn(Exchange& exchange, UpstreamConnection& connection, http
   if (!transfer->done) {
     // The rest of the body is of no use to anyone, and so neither is the connection it is sent on.
     transfer->discard = true;
+    body.Untimed();
     connection.Abort();
     exchange.StopReading();
     while (!transfer->done) co_await transfer->sent.Wait();
   }
   if (!transfer->rubbish.ok() && !exchange.started()) {
-    ProcessMetrics().bad_requests.Add();
-    std::string text = "400 Bad Request: " + std::string(Message(transfer->rubbish));
-    co_await RespondText(exchange, 400, std::move(text));
+    co_await RefuseBody(exchange, transfer->rubbish);
     co_return OkStatus();
   }
   co_return failure;
@@ -264,8 +259,16 @@ Async<void> ForwardRequest(Service& service, Exchange& exchange) {
                               "--proxy-client-cert-file and --proxy-client-key-file"));
     co_return;
   }
-  ForwardCount count(service.shared);
+  const bool go_on = co_await MeetExpectation(exchange);
+  if (!go_on) co_return;
   const bool long_running = IsLongRunning(request);
+  RequestBody body(exchange, !long_running);
+  const Status ahead = co_await body.ReadAhead();
+  if (!ahead.ok()) {
+    co_await RefuseBody(exchange, ahead);
+    co_return;
+  }
+  ForwardCount count(service.shared);
   if (!long_running) {
     count.limited = true;
     if (service.shared.forwards.fetch_add(1) >= service.shared.config.max_requests_inflight) {
@@ -275,8 +278,6 @@ Async<void> ForwardRequest(Service& service, Exchange& exchange) {
       co_return;
     }
   }
-  const bool go_on = co_await MeetExpectation(exchange);
-  if (!go_on) co_return;
 
   StatusOr<http::RequestHead> head = UpstreamHead(exchange, credentials);
   if (!head.ok()) {
@@ -300,7 +301,7 @@ Async<void> ForwardRequest(Service& service, Exchange& exchange) {
     const bool reused = (*connection)->requests() > 0;
     http::RequestHead copy = *head;
     const Status forwarded =
-        co_await ForwardOn(exchange, **connection, std::move(copy), long_running);
+        co_await ForwardOn(exchange, **connection, std::move(copy), body, long_running);
     if (!forwarded.ok() && !exchange.started()) {
       if (!fresh && reused && repeatable && absl::IsUnavailable(forwarded)) continue;
       co_await RespondUnreachable(exchange, forwarded);

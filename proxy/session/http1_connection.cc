@@ -42,6 +42,24 @@ struct Connection {
   bool first = true;  // No request has been read yet.
 };
 
+void JudgeCertificate(Connection& c) {
+  std::vector<std::string> certificates = PeerCertificates(c.stream.ssl());
+  if (certificates.empty()) return;
+  PresentedCertificates presented;
+  presented.leaf = std::move(certificates.front());
+  presented.others.assign(certificates.begin() + 1, certificates.end());
+  c.certificate = c.service.shared.authenticator.Verify(presented);
+  if (c.certificate.kind == CertificateVerdict::Kind::kInvalid) {
+    Log(LogLevel::kInfo, "Unable to verify a client certificate",
+        {{"srcIP", c.address}, {"err", c.certificate.reason}});
+  }
+}
+
+void RecheckVerdict(Connection& c) {
+  if (c.certificate.kind == CertificateVerdict::Kind::kNone) return;
+  if (!c.service.shared.authenticator.StillValid(c.certificate)) JudgeCertificate(c);
+}
+
 class Http1Exchange final : public Exchange {
  public:
   Http1Exchange(Connection& connection, http::RequestHead head)
@@ -50,6 +68,7 @@ class Http1Exchange final : public Exchange {
 
   const http::RequestHead& request() const override { return request_; }
   const CertificateVerdict& certificate() const override { return c_.certificate; }
+  void RecheckCertificate() override { RecheckVerdict(c_); }
   const std::string& peer_address() const override { return c_.address; }
   Worker& worker() const override { return c_.service.worker; }
 
@@ -179,19 +198,6 @@ class Http1Exchange final : public Exchange {
   int status_ = 0;
 };
 
-void JudgeCertificate(Connection& c) {
-  std::vector<std::string> certificates = PeerCertificates(c.stream.ssl());
-  if (certificates.empty()) return;
-  PresentedCertificates presented;
-  presented.leaf = std::move(certificates.front());
-  presented.others.assign(certificates.begin() + 1, certificates.end());
-  c.certificate = c.service.shared.authenticator.Verify(presented);
-  if (c.certificate.kind == CertificateVerdict::Kind::kInvalid) {
-    Log(LogLevel::kInfo, "Unable to verify a client certificate",
-        {{"srcIP", c.address}, {"err", c.certificate.reason}});
-  }
-}
-
 // After an answer that left bytes of the request unread the kernel would reset the connection, and
 // the client might never see the answer: say that we are done, and let it finish for a moment.
 Async<void> Linger(Connection& c) {
@@ -249,10 +255,7 @@ Async<bool> ServeRequest(Connection& c, http::HeadLimits limits) {
   }
   http::RequestHead& head = std::get<http::RequestHead>(parsed);
   c.reader.BeginBody(head.body);
-  if (c.certificate.kind != CertificateVerdict::Kind::kNone &&
-      !c.service.shared.authenticator.StillValid(c.certificate)) {
-    JudgeCertificate(c);
-  }
+  RecheckVerdict(c);
   bool keep_alive = false;
   {
     Http1Exchange exchange(c, std::move(head));

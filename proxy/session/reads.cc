@@ -64,7 +64,11 @@ Async<std::optional<State>> ReadState(Service& service, const ReadRequest& reque
 // Whether upstream has a route for the request's scope; the API server has the words where not.
 bool ScopeFits(const ReadRequest& request, const ResourceType& type) {
   if (type.namespaced) return request.verb != ReadVerb::kGet || !request.namespace_.empty();
-  return request.namespace_.empty() || request.resource.resource == "namespaces";
+  // Of `namespaces/x` itself the parser says namespace x; a custom resource of that name has no
+  // such route.
+  const bool is_namespace =
+      request.resource.group.empty() && request.resource.resource == "namespaces";
+  return request.namespace_.empty() || is_namespace;
 }
 
 // `bytes` in windows; the caller keeps them.

@@ -42,8 +42,10 @@ bool IsExcluded(const Config& config, const ResourceId& id) {
 bool IsSingleKeyNow(const ReadRequest& request) {
   if (request.resource_version.has_value() || request.continue_token.has_value()) return false;
   if (request.verb == ReadVerb::kGet) return true;
-  const bool one_key = !request.namespace_.empty() || request.resource.resource == "nodes" ||
-                       request.resource.resource == "namespaces";
+  const bool cluster_scoped =
+      request.resource.group.empty() &&
+      (request.resource.resource == "nodes" || request.resource.resource == "namespaces");
+  const bool one_key = !request.namespace_.empty() || cluster_scoped;
   return request.verb == ReadVerb::kList && !request.name.empty() && one_key;
 }
 

@@ -16,6 +16,9 @@ namespace weir {
 namespace {
 
 constexpr Duration kMaxLifetime = std::chrono::hours(1);
+// A client that takes nothing for so long is cut: what is sealed for it is memory that nobody will
+// read.
+constexpr Duration kMaxStall = std::chrono::minutes(2);
 constexpr Duration kMaxUnverified = std::chrono::minutes(15);
 
 class WatchSession final : public WatchSink {
@@ -38,8 +41,10 @@ class WatchSession final : public WatchSink {
     ProcessMetrics().watch_bytes.Add(bytes);
     if (exchange_.Write(pieces, bytes)) return true;
     writable_ = false;
+    parked_until_ = service_.worker.Now() + kMaxStall;
     exchange_.OnWritable([this] {
       writable_ = true;
+      parked_until_ = TimePoint::max();
       more_ = true;
       signal_.Notify();
     });
@@ -66,6 +71,7 @@ class WatchSession final : public WatchSink {
   bool more_ = true;  // Something may wait in the log.
   bool ended_ = false;
   bool gone_ = false;
+  TimePoint parked_until_ = TimePoint::max();  // The socket has to drain by then.
   TimePoint unverified_since_ = TimePoint::max();
 };
 
@@ -95,8 +101,7 @@ Async<void> WatchSession::Run(const ReadRequest& request,
   Worker& worker = service_.worker;
   TimePoint deadline = worker.Now() + std::min(LifetimeOf(request), kMaxLifetime);
   const Identity& identity = *authorized->identity();
-  if (identity.method == Identity::Method::kToken &&
-      identity.expires != std::chrono::system_clock::time_point::max()) {
+  if (identity.expires != std::chrono::system_clock::time_point::max()) {
     const Duration left = identity.expires - std::chrono::system_clock::now();
     deadline = std::min(deadline, worker.Now() + std::min(left, kMaxLifetime));
   }
@@ -116,7 +121,11 @@ Async<void> WatchSession::Run(const ReadRequest& request,
       if (more_ && writable_) co_await net::post(worker.io(), net::use_awaitable_t<IoExecutor>());
       continue;
     }
-    co_await signal_.Wait(std::min(deadline, next_check));
+    co_await signal_.Wait(std::min(std::min(deadline, next_check), parked_until_));
+    if (worker.Now() >= parked_until_) {
+      exchange_.Abort();
+      break;
+    }
     if (worker.Now() < next_check || !running()) continue;
     const bool allowed = co_await StillAllowed(*authorized);
     if (!allowed) {
@@ -131,6 +140,7 @@ Async<void> WatchSession::Run(const ReadRequest& request,
 // Authentication and authorisation again, through the caches of verdicts. A check that fails for
 // upstream's sake is tolerated for a while; a refusal is not.
 Async<bool> WatchSession::StillAllowed(const Authorized& authorized) {
+  exchange_.RecheckCertificate();
   const Promise<AuthResult> authentication(service_.worker);
   service_.shared.authenticator.Authenticate(
       exchange_.certificate(), exchange_.request().headers, service_.worker, service_.reviews,

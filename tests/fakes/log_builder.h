@@ -43,6 +43,13 @@ class LogBuilder {
     form->type_prefix = kPrefix;
     form_ = form;
   }
+  // Another resource than v1 pods; before anything else.
+  void SetType(ResourceId id, bool namespaced) {
+    auto form = std::make_shared<TypeForm>(*form_);
+    form->type.id = std::move(id);
+    form->type.namespaced = namespaced;
+    form_ = form;
+  }
 
   // The body after the type prefix, and the whole object as a watch shows it.
   static std::string Rest(std::string_view key, uint64_t revision, const PodShape& shape = {}) {

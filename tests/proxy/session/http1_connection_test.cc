@@ -211,9 +211,9 @@ TEST_F(Http1ConnectionTest, AnEarlyAnswerEndsTheUpload) {
 }
 
 TEST_F(Http1ConnectionTest, AClientThatLeavesInsideItsBodyEndsTheRequestUpstream) {
-  Send(Line("POST /x") + "Content-Length: 100\r\n\r\nonly this");
+  Send(Line("POST /x") + "Content-Length: 200000\r\n\r\n" + std::string(100'000, 'x'));
   WaitUntil([&] {
-    return !api_server_.requests().empty() && api_server_.requests()[0].body == "only this";
+    return !api_server_.requests().empty() && api_server_.requests()[0].body.size() == 100'000;
   });
   Hang();
   WaitUntil([&] { return api_server_.open_connections() == 0; });
@@ -276,8 +276,23 @@ TEST_F(Http1ConnectionTest, ABadlyFramedBodyIsRefusedAndUpstreamSeesNoEnd) {
   Send(Line("POST /x") + "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0x1\r\n");
   EXPECT_THAT(ReadToEnd(), AllOf(StartsWith("HTTP/1.1 400 Bad Request\r\n"),
                                  HasSubstr("Connection: close\r\n")));
+  EXPECT_THAT(UpstreamTargets(), ::testing::IsEmpty());
+  Hang();
+  Send(Line("POST /x") + "Transfer-Encoding: chunked\r\n\r\n" + Chunk(std::string(100'000, 'x')) +
+       "0x1\r\n");
+  EXPECT_THAT(ReadToEnd(), StartsWith("HTTP/1.1 400 Bad Request\r\n"));
   WaitUntil([&] { return api_server_.open_connections() == 0; });
   EXPECT_THAT(api_server_.requests()[0].body, Not(HasSubstr("0x1")));
+}
+
+TEST_F(Http1ConnectionTest, ABodyThatDoesNotComeTakesNobodysRoom) {
+  config_.max_requests_inflight = 1;
+  Send(Line("POST /x") + "Content-Length: 5\r\n\r\n");
+  WaitUntil([&] { return shared_.requests.load() == 1; });
+  EXPECT_THAT(HandleGet("/y")->body, HasSubstr("from upstream"));
+  EXPECT_THAT(UpstreamTargets(), ::testing::ElementsAre("/y"));
+  Send("hello");
+  EXPECT_THAT(ReadUntil("from upstream"), StartsWith("HTTP/1.1 200 "));
 }
 
 TEST_F(Http1ConnectionTest, HeadsThatAreTooLongOrWrongEndTheConnection) {

@@ -20,6 +20,7 @@ class MemoryExchange final : public Exchange {
       : changed(worker), worker_(worker), request_(std::move(request)), drained_(worker) {}
 
   const http::RequestHead& request() const override { return request_; }
+  void RecheckCertificate() override { ++rechecks; }
   const CertificateVerdict& certificate() const override { return certificate_; }
   const std::string& peer_address() const override { return address_; }
   Worker& worker() const override { return worker_; }
@@ -87,6 +88,7 @@ class MemoryExchange final : public Exchange {
   bool block_writes = false;       // Each write fills the socket.
   bool blocked = false;
   std::vector<int> informed;
+  size_t rechecks = 0;  // Of the certificate.
   std::optional<http::ResponseHead> head;
   std::string body;
   std::vector<size_t> writes;

@@ -163,6 +163,20 @@ TEST_F(RouterTest, AGetWithARevisionComesFromTheCacheOrIsNotFound) {
   EXPECT_THAT(missing->body, Not(HasSubstr("of-b")));
 }
 
+TEST_F(RouterTest, ACustomResourceCalledNamespacesIsNoNamespace) {
+  // Its path has no route upstream, and a right inside the namespace is no right to it.
+  CallOn(worker_, [this] {
+    LogBuilder log;
+    log.SetType({"example.com", "v1", "namespaces"}, /*namespaced=*/false);
+    log.Seed("a", 90, {.note = "secret-of-a"});
+    replica_ = Replica::Make(worker_, proofs_, {});
+    replica_->OnReset(log.Begin(), CacheState::kSynced);
+    fake_registry_->replica = replica_;
+  });
+  const auto got = HandleGet("/apis/example.com/v1/namespaces/a?resourceVersion=0");
+  EXPECT_THAT(got->body, AllOf(HasSubstr("from upstream"), Not(HasSubstr("secret-of-a"))));
+}
+
 TEST_F(RouterTest, ALongObjectIsWrittenInWindows) {
   CallOn(worker_, [&] {
     log_.Put("default/large", {.note = std::string(1'000'000, 'x')});
@@ -281,6 +295,7 @@ TEST_F(RouterTest, ARunningWatchIsAuthorisedAnewAndEndsCleanlyOnARefusal) {
     while (authorizer_.asked.size() < 3) co_await pause.Wait(worker_.Now() + milliseconds(1));
     EXPECT_FALSE(watch.over);
     EXPECT_EQ(authorizer_.asked.back().verb, "watch");
+    EXPECT_GE(watch.exchange.rechecks, 2u) << "another CA bundle ends a certificate's watch";
     authorizer_.kind = Verdict::Kind::kUnavailable;  // A check that cannot be made is no refusal.
     const size_t before = authorizer_.asked.size();
     while (authorizer_.asked.size() < before + 2)

@@ -1,0 +1,49 @@
+#include "proxy/session/request_body.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace weir {
+
+namespace {
+constexpr Duration kGrace = std::chrono::seconds(10);
+constexpr Duration kMaxPause = std::chrono::seconds(60);
+constexpr uint64_t kMinRate = 1024;  // Bytes a second.
+}  // namespace
+
+Async<StatusOr<std::string_view>> RequestBody::Read() {
+  Worker& worker = exchange_.worker();
+  const TimePoint began = worker.Now();
+  Executor::TimerId timer = 0;
+  if (timed_) {
+    const Duration allowed = kGrace + std::chrono::seconds(received_ / kMinRate) - waited_;
+    timer = worker.After(std::min(allowed, kMaxPause), [this] { exchange_.Abort(); });
+  }
+  StatusOr<std::string_view> piece = co_await exchange_.ReadBody();
+  worker.Cancel(timer);
+  waited_ += worker.Now() - began;
+  if (piece.ok()) received_ += piece->size();
+  co_return piece;
+}
+
+Async<Status> RequestBody::ReadAhead() {
+  while (!ended_ && ahead_.size() < kAhead) {
+    const StatusOr<std::string_view> piece = co_await Read();
+    if (!piece.ok()) co_return piece.status();
+    ended_ = piece->empty();
+    ahead_.append(*piece);
+  }
+  co_return OkStatus();
+}
+
+Async<StatusOr<std::string_view>> RequestBody::Next() {
+  if (handed_out_) std::string().swap(ahead_);
+  if (!ahead_.empty()) {
+    handed_out_ = true;
+    co_return std::string_view(ahead_);
+  }
+  if (ended_) co_return std::string_view();
+  co_return co_await Read();
+}
+
+}  // namespace weir
