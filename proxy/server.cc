@@ -89,9 +89,14 @@ Authorizer::Options AuthorizerOptions(const Config& config) {
 }  // namespace
 
 struct Server::Impl {
-  explicit Impl(const Config& c) : config(c) {}
+  Impl(const Config& c, const UpstreamConfig& u) : config(c), settings(u) {}
 
-  StatusOr<std::shared_ptr<Upstream>> OpenUpstream(const UpstreamConfig& settings);
+  // What Weir shows the API server, as the files say now.
+  struct Credentials {
+    UpstreamConfig upstream;
+    std::string front_proxy_cert_pem, front_proxy_key_pem;
+  };
+  StatusOr<Credentials> ReadCredentials() const;
   Status OpenLanes(std::shared_ptr<Upstream> upstream);
   Status OpenAdmin();
   void StartLanes();
@@ -101,6 +106,7 @@ struct Server::Impl {
   std::vector<HealthCheck> Readyz() const;
 
   const Config config;
+  const UpstreamConfig settings;
   std::unique_ptr<Authenticator> authenticator;
   std::unique_ptr<Authorizer> authorizer;
   std::shared_ptr<Upstream> upstream;
@@ -112,13 +118,19 @@ struct Server::Impl {
   bool drained = false;
 };
 
-StatusOr<std::shared_ptr<Upstream>> Server::Impl::OpenUpstream(const UpstreamConfig& settings) {
-  std::string cert, key;
-  if (!config.proxy_client_cert_file.empty()) {
-    WEIR_ASSIGN_OR_RETURN(cert, ReadSmallFile(config.proxy_client_cert_file));
-    WEIR_ASSIGN_OR_RETURN(key, ReadSmallFile(config.proxy_client_key_file));
-  }
-  return Upstream::Make(settings, cert, key);
+StatusOr<Server::Impl::Credentials> Server::Impl::ReadCredentials() const {
+  Credentials read{settings, {}, {}};
+  const auto refresh = [](const std::string& file, std::string& pem) -> Status {
+    if (file.empty()) return OkStatus();
+    WEIR_ASSIGN_OR_RETURN(pem, ReadSmallFile(file));
+    return OkStatus();
+  };
+  WEIR_TRY(refresh(settings.ca_file, read.upstream.ca_pem));
+  WEIR_TRY(refresh(settings.client_cert_file, read.upstream.client_cert_pem));
+  WEIR_TRY(refresh(settings.client_key_file, read.upstream.client_key_pem));
+  WEIR_TRY(refresh(config.proxy_client_cert_file, read.front_proxy_cert_pem));
+  WEIR_TRY(refresh(config.proxy_client_key_file, read.front_proxy_key_pem));
+  return read;
 }
 
 Status Server::Impl::OpenLanes(std::shared_ptr<Upstream> reached) {
@@ -226,10 +238,12 @@ Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 StatusOr<std::unique_ptr<Server>> Server::Start(const Config& config,
                                                 const UpstreamConfig& upstream) {
-  auto impl = std::make_unique<Impl>(config);
+  auto impl = std::make_unique<Impl>(config, upstream);
   WEIR_ASSIGN_OR_RETURN(impl->authenticator, Authenticator::Make(AuthenticatorOptions(config)));
   impl->authorizer = Authorizer::Make(AuthorizerOptions(config));
-  WEIR_ASSIGN_OR_RETURN(auto opened, impl->OpenUpstream(upstream));
+  WEIR_ASSIGN_OR_RETURN(const auto shown, impl->ReadCredentials());
+  WEIR_ASSIGN_OR_RETURN(auto opened, Upstream::Make(shown.upstream, shown.front_proxy_cert_pem,
+                                                    shown.front_proxy_key_pem));
   WEIR_TRY(impl->OpenLanes(std::move(opened)));
   std::unique_ptr<Server> server(new Server(std::move(impl)));
   server->impl_->StartLanes();
@@ -249,13 +263,22 @@ void Server::Reload() {
     Log(LogLevel::kError, "Keeping the client CA bundle that is in use",
         {{"err", Message(status)}});
   }
+  const auto shown = s.ReadCredentials();
+  const Status reloaded = shown.ok()
+                              ? s.upstream->Reload(shown->upstream, shown->front_proxy_cert_pem,
+                                                   shown->front_proxy_key_pem)
+                              : shown.status();
+  if (!reloaded.ok()) {
+    Log(LogLevel::kError, "Keeping the credentials towards the API server that are in use",
+        {{"err", Message(reloaded)}});
+  }
   const auto tls = TlsServerContext::Make(TlsOptions(s.config, *s.authenticator));
   if (!tls.ok()) {
     Log(LogLevel::kError, "Keeping the serving certificate that is in use",
         {{"err", Message(tls.status())}});
     return;
   }
-  s.OnEveryLane([&tls](Lane& lane) { lane.tls = *tls; });
+  s.OnEveryLane([made = *tls](Lane& lane) { lane.tls = made; });
 }
 
 void Server::BeginShutdown() { impl_->shutting_down = true; }

@@ -17,8 +17,8 @@ class Server {
                                                  const UpstreamConfig& upstream);
   ~Server();
 
-  // Re-reads the CA bundle and the serving certificate; the old ones stay on error. Called once a
-  // minute and on SIGHUP.
+  // Re-reads the CA bundle, the serving certificate and the credentials towards the API server; the
+  // old ones stay on error. Called once a minute and on SIGHUP.
   void Reload();
 
   // /readyz fails from now on; everything is still served.

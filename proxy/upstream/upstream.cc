@@ -33,31 +33,55 @@ StatusOr<std::shared_ptr<Upstream>> Upstream::Make(const UpstreamConfig& config,
   }
   upstream->server_name_ = config.tls_server_name;
   upstream->token_file_ = config.token_file;
-  {
-    const MutexLock lock(upstream->mutex_);
-    upstream->token_ = config.token;
-  }
-  TlsClientContext::Options options;
-  options.ca_pem = config.ca_pem;
-  options.insecure_skip_verify = config.insecure_skip_tls_verify;
-  if (options.insecure_skip_verify) {
+  if (config.insecure_skip_tls_verify) {
     Log(LogLevel::kWarning,
         "The API server's certificate is not verified: anyone on the way can read and change all",
         {{"field", "insecure-skip-tls-verify"}});
   }
-  WEIR_ASSIGN_OR_RETURN(upstream->contexts_[static_cast<size_t>(CredentialClass::kNone)],
-                        TlsClientContext::Make(options));
+  WEIR_ASSIGN_OR_RETURN(Contexts contexts,
+                        MakeContexts(config, front_proxy_cert_pem, front_proxy_key_pem));
+  const MutexLock lock(upstream->mutex_);
+  upstream->token_ = config.token;
+  upstream->contexts_ = std::move(contexts);
+  return upstream;
+}
+
+StatusOr<Upstream::Contexts> Upstream::MakeContexts(const UpstreamConfig& config,
+                                                    const std::string& front_proxy_cert_pem,
+                                                    const std::string& front_proxy_key_pem) {
+  Contexts contexts;
+  const auto slot = [&contexts](CredentialClass credential) -> auto& {
+    return contexts.of[static_cast<size_t>(credential)];
+  };
+  TlsClientContext::Options options;
+  options.ca_pem = config.ca_pem;
+  options.insecure_skip_verify = config.insecure_skip_tls_verify;
+  WEIR_ASSIGN_OR_RETURN(slot(CredentialClass::kNone), TlsClientContext::Make(options));
   if (!front_proxy_cert_pem.empty()) {
     options.cert_pem = front_proxy_cert_pem;
     options.key_pem = front_proxy_key_pem;
-    WEIR_ASSIGN_OR_RETURN(upstream->contexts_[static_cast<size_t>(CredentialClass::kFrontProxy)],
-                          TlsClientContext::Make(options));
+    WEIR_ASSIGN_OR_RETURN(slot(CredentialClass::kFrontProxy), TlsClientContext::Make(options));
   }
   options.cert_pem = config.client_cert_pem;
   options.key_pem = config.client_key_pem;
-  WEIR_ASSIGN_OR_RETURN(upstream->contexts_[static_cast<size_t>(CredentialClass::kOwn)],
-                        TlsClientContext::Make(options));
-  return upstream;
+  WEIR_ASSIGN_OR_RETURN(slot(CredentialClass::kOwn), TlsClientContext::Make(options));
+  contexts.pem = config.ca_pem + front_proxy_cert_pem + front_proxy_key_pem +
+                 config.client_cert_pem + config.client_key_pem;
+  return contexts;
+}
+
+Status Upstream::Reload(const UpstreamConfig& config, const std::string& front_proxy_cert_pem,
+                        const std::string& front_proxy_key_pem) {
+  WEIR_ASSIGN_OR_RETURN(Contexts contexts,
+                        MakeContexts(config, front_proxy_cert_pem, front_proxy_key_pem));
+  {
+    const MutexLock lock(mutex_);
+    if (contexts.pem == contexts_.pem) return OkStatus();
+    contexts_ = std::move(contexts);
+  }
+  generation_.fetch_add(1, std::memory_order_relaxed);
+  Log(LogLevel::kInfo, "Credentials towards the API server reloaded");
+  return OkStatus();
 }
 
 std::string Upstream::authority(size_t endpoint) const {

@@ -33,6 +33,13 @@ class Upstream {
                                                   const std::string& front_proxy_cert_pem,
                                                   const std::string& front_proxy_key_pem);
 
+  // Takes the same settings with credentials that may have changed; connections made from now on
+  // use them, and idle older ones are not used again. The old ones stay on error.
+  Status Reload(const UpstreamConfig& config, const std::string& front_proxy_cert_pem,
+                const std::string& front_proxy_key_pem);
+  // Rises with each change of credentials.
+  uint64_t generation() const { return generation_.load(std::memory_order_relaxed); }
+
   size_t endpoints() const { return urls_.size(); }
   const ServerUrl& url(size_t endpoint) const { return urls_[endpoint]; }
   // What the certificate of `endpoint` must be for.
@@ -42,8 +49,9 @@ class Upstream {
   // host:port as Host headers have it.
   std::string authority(size_t endpoint) const;
   // Null: the class is not configured (kFrontProxy).
-  const TlsClientContext* tls(CredentialClass credential) const {
-    return contexts_[static_cast<size_t>(credential)].get();
+  std::shared_ptr<const TlsClientContext> tls(CredentialClass credential) const {
+    const MutexLock lock(mutex_);
+    return contexts_.of[static_cast<size_t>(credential)];
   }
   // "Bearer …" of Weir's own credential; empty where that is a certificate. The token's file is
   // read anew each minute.
@@ -62,12 +70,22 @@ class Upstream {
   Upstream() = default;
   static TimePoint Now() { return std::chrono::steady_clock::now(); }
 
+  // One per class, and all the PEM they were made of.
+  struct Contexts {
+    std::shared_ptr<const TlsClientContext> of[kCredentialClasses];
+    std::string pem;
+  };
+  static StatusOr<Contexts> MakeContexts(const UpstreamConfig& config,
+                                         const std::string& front_proxy_cert_pem,
+                                         const std::string& front_proxy_key_pem);
+
   std::vector<ServerUrl> urls_;
   std::string server_name_;
-  std::shared_ptr<const TlsClientContext> contexts_[kCredentialClasses];
   std::string token_file_;
   std::atomic<int64_t> reached_{0};
+  std::atomic<uint64_t> generation_{1};
   mutable Mutex mutex_;
+  Contexts contexts_ ABSL_GUARDED_BY(mutex_);
   std::string token_ ABSL_GUARDED_BY(mutex_);
   TimePoint token_read_ ABSL_GUARDED_BY(mutex_);
   TimePoint failed_ ABSL_GUARDED_BY(mutex_);

@@ -17,6 +17,7 @@ UpstreamConnection::UpstreamConnection(Worker& worker, int socket, SSL* ssl, Ups
     : upstream_(upstream),
       credential_(credential),
       endpoint_(endpoint),
+      generation_(upstream.generation()),
       stream_(worker, socket, ssl),
       reader_(stream_) {
   ProcessMetrics().upstream_connections.Add();
@@ -122,6 +123,6 @@ bool UpstreamConnection::reusable() const {
   return sent_ && answered_ && keep_alive_ && reader_.body_done() && stream_.failure().ok();
 }
 
-bool UpstreamConnection::Alive() { return reader_.Poll(1) && reader_.buffered() == 0; }
+bool UpstreamConnection::Alive() { return current() && reader_.Poll(1) && reader_.buffered() == 0; }
 
 }  // namespace weir

@@ -54,6 +54,8 @@ class UpstreamConnection {
   size_t endpoint() const { return endpoint_; }
   // Requests begun on it.
   uint64_t requests() const { return requests_; }
+  // Whether it was made with the credentials that are in use now.
+  bool current() const { return generation_ == upstream_.generation(); }
   TimePoint idle_since = TimePoint();  // The pool's.
 
  private:
@@ -63,6 +65,7 @@ class UpstreamConnection {
   Upstream& upstream_;
   const CredentialClass credential_;
   const size_t endpoint_;
+  const uint64_t generation_;
   Stream stream_;
   Http1Reader reader_;
   http::BodyFraming sending_;

@@ -24,12 +24,17 @@ class PoolTest : public ::testing::Test {
     worker_.Discard();
   }
 
-  void Connect(std::vector<std::string> servers) {
+  UpstreamConfig Settings(const TestCertificate& own) {
     UpstreamConfig config;
-    config.servers = std::move(servers);
+    config.servers = {server_.url()};
     config.ca_pem = server_.tls().ca().certificate().pem;
-    config.client_cert_pem = own_.pem;
-    config.client_key_pem = own_.key_pem;
+    config.client_cert_pem = own.pem;
+    config.client_key_pem = own.key_pem;
+    return config;
+  }
+  void Connect(std::vector<std::string> servers) {
+    UpstreamConfig config = Settings(own_);
+    config.servers = std::move(servers);
     pool_ = std::make_unique<UpstreamPool>(
         worker_, Upstream::Make(config, front_proxy_.pem, front_proxy_.key_pem).value());
   }
@@ -84,6 +89,22 @@ TEST_F(PoolTest, NoConnectionChangesItsCredentialClass) {
     EXPECT_TRUE(requests[i + 1].certificates == std::vector<std::string>{front_proxy_.der});
     EXPECT_TRUE(requests[i + 2].certificates == std::vector<std::string>{own_.der});
   }
+}
+
+TEST_F(PoolTest, ReloadedCredentialsAreUsedFromTheNextRequestOn) {
+  Connect({server_.url()});
+  AskNow(CredentialClass::kOwn);
+  Upstream& upstream = pool_->upstream();
+  ASSERT_TRUE(upstream.Reload(Settings(own_), front_proxy_.pem, front_proxy_.key_pem).ok());
+  AskNow(CredentialClass::kOwn);
+  EXPECT_EQ(server_.connections(), 1u) << "nothing changed";
+  const TestCertificate next = server_.tls().ca().Issue({.subject = {{"CN", "weir"}}});
+  UpstreamConfig broken = Settings(next);
+  broken.client_key_pem = own_.key_pem;
+  EXPECT_FALSE(upstream.Reload(broken, front_proxy_.pem, front_proxy_.key_pem).ok());
+  ASSERT_TRUE(upstream.Reload(Settings(next), front_proxy_.pem, front_proxy_.key_pem).ok());
+  AskNow(CredentialClass::kOwn);
+  EXPECT_TRUE(server_.requests().back().certificates == std::vector<std::string>{next.der});
 }
 
 TEST_F(PoolTest, AnAnswerWithoutABodyLeavesTheConnectionUsable) {
