@@ -44,6 +44,9 @@ void FeedHome::StopHere() {
   if (std::exchange(stopped_, true)) return;
   freshness_->Detach();
   if (feed_) feed_->Stop();
+  // First the state, which ends watches cleanly, as upstream does when a type changes or goes; then
+  // what they read.
+  cache_.SetState(CacheState::kRefused);
   cache_.Invalidate();
   cache_.SetState(CacheState::kRefused);
   for (const std::shared_ptr<Replica>& reader : readers_) cache_.Unsubscribe(reader.get());
