@@ -1,8 +1,10 @@
 // The log's unit: all events that upstream delivered at once, and the state after them.
 //
-//   home worker:  Feed ─▶ Cache ──publish──▶ Batch ──one post per worker──▶ Replica (deque of batches)
+//   home worker:  Feed ─▶ Cache ──publish──▶ Batch ──one post per worker──▶ Replica (deque of
+//   batches)
 //
-// Batches are immutable and shared; each Replica keeps its own deque of references, so no reader takes a lock.
+// Batches are immutable and shared; each Replica keeps its own deque of references, so no reader
+// takes a lock.
 #pragma once
 
 #include <cstdint>
@@ -22,17 +24,20 @@ enum class EventType : uint8_t { kAdded, kModified, kDeleted };
 struct LogEvent {
   Revision revision;
   EventType type;
-  ObjectRef object;    // The state after the change; of a deletion, the last state with the deletion's revision.
+  ObjectRef object;    // The state after the change; of a deletion, the last state with the
+                       // deletion's revision.
   ObjectRef previous;  // The state before it; null for kAdded.
 };
 
 class Batch {
  public:
-  uint64_t first_sequence = 0;   // Of events[0]; sequences count all events of the cache from 1, without gaps.
-  std::vector<LogEvent> events;  // By rising revision; empty when only the revision moved on (a bookmark).
-  Revision revision;             // The cache's revision after the batch: of its last event or bookmark.
-  // Set when the batch is the difference of a resynchronisation: no watch can start strictly between
-  // this revision and `revision`, since deletions inside carry borrowed revisions.
+  uint64_t first_sequence =
+      0;  // Of events[0]; sequences count all events of the cache from 1, without gaps.
+  std::vector<LogEvent>
+      events;         // By rising revision; empty when only the revision moved on (a bookmark).
+  Revision revision;  // The cache's revision after the batch: of its last event or bookmark.
+  // Set when the batch is the difference of a resynchronisation: no watch can start strictly
+  // between this revision and `revision`, since deletions inside carry borrowed revisions.
   std::optional<Revision> gap_after;
   // The state after the batch. Kept for most batches, as memory allows; always for the newest.
   std::optional<Snapshot> snapshot;

@@ -1,12 +1,14 @@
 // One resource's objects and history, on its home worker.
 //
-// Life cycle: empty until the first Reset(); then Apply()/Advance() and Publish() by the feed; Invalidate()
-// when upstream's history is not ours any more (restored etcd), after which a Reset() starts anew.
+// Life cycle: empty until the first Reset(); then Apply()/Advance() and Publish() by the feed;
+// Invalidate() when upstream's history is not ours any more (restored etcd), after which a Reset()
+// starts anew.
 //
 // Thread-affine to the home executor, but for Subscribe()/Unsubscribe() and what they post.
 // Replicas on other workers receive batches by post, in order.
 //
-// Bounds: the log keeps at most `Limits::window` and `max(log_min_bytes, log_share × object bytes)`.
+// Bounds: the log keeps at most `Limits::window` and `max(log_min_bytes, log_share × object
+// bytes)`.
 #pragma once
 
 #include <chrono>
@@ -53,26 +55,29 @@ class Cache {
   // revision that a watch can resume from is `revision` itself.
   void Reset(std::shared_ptr<const TypeForm> form, ObjectTree objects, Revision revision);
 
-  // Adds an event to the open batch. FailedPrecondition, and no change, if `revision` is below the cache's,
-  // or at it for a key that already changed at it: the feed must resynchronise.
-  // kAdded or kModified follow from what the store holds, whatever upstream said; a deletion of an unknown
+  // Adds an event to the open batch. FailedPrecondition, and no change, if `revision` is below the
+  // cache's, or at it for a key that already changed at it: the feed must resynchronise. kAdded or
+  // kModified follow from what the store holds, whatever upstream said; a deletion of an unknown
   // key only moves the revision.
   Status Apply(bool deleted, ObjectRef object);
 
-  // Upstream's stream has reached `revision` (a bookmark). Never moves backwards: FailedPrecondition.
+  // Upstream's stream has reached `revision` (a bookmark). Never moves backwards:
+  // FailedPrecondition.
   Status Advance(Revision revision);
 
-  // Closes the open batch and hands it to all replicas. Call once for all that was readable at once.
+  // Closes the open batch and hands it to all replicas. Call once for all that was readable at
+  // once.
   void Publish();
 
-  // Replaces the state by that of a LIST at `revision` (≥ ours), as one batch of the difference: changed UIDs and
-  // deletions take free revisions between ours and `revision`, lowest first; objects whose bytes differ at an equal
-  // revision are replaced silently. If no such order exists (more deletions than free revisions, a change that is not
-  // above our revision, another form) the history is dropped (all watches get 410) instead. Returns the number of
-  // events published.
+  // Replaces the state by that of a LIST at `revision` (≥ ours), as one batch of the difference:
+  // changed UIDs and deletions take free revisions between ours and `revision`, lowest first;
+  // objects whose bytes differ at an equal revision are replaced silently. If no such order exists
+  // (more deletions than free revisions, a change that is not above our revision, another form) the
+  // history is dropped (all watches get 410) instead. Returns the number of events published.
   size_t Resynchronise(std::shared_ptr<const TypeForm> form, ObjectTree objects, Revision revision);
 
-  // Drops everything and ends every watch with 410: revisions went backwards upstream. The state is kStarting then.
+  // Drops everything and ends every watch with 410: revisions went backwards upstream. The state is
+  // kStarting then.
   void Invalidate();
 
   void SetState(CacheState state);
@@ -84,10 +89,13 @@ class Cache {
   // Bytes of the live objects with their overhead; and what only the log keeps alive.
   size_t object_bytes() const;
   size_t log_bytes() const { return log_bytes_; }
-  TimePoint last_event() const { return last_event_; }  // When the newest event came; epoch if none did.
+  TimePoint last_event() const {
+    return last_event_;
+  }  // When the newest event came; epoch if none did.
 
-  // Brings a replica up to date and keeps it so, by posts to its own executor. Thread-safe (runs at once on the home
-  // executor, else posts itself there). After Unsubscribe() only what was posted before still arrives.
+  // Brings a replica up to date and keeps it so, by posts to its own executor. Thread-safe (runs at
+  // once on the home executor, else posts itself there). After Unsubscribe() only what was posted
+  // before still arrives.
   void Subscribe(std::shared_ptr<Replica> replica);
   void Unsubscribe(Replica* replica);
 
@@ -112,13 +120,14 @@ class Cache {
 
   Executor& home_;
   const Limits limits_;
-  const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // What was posted home looks at it.
+  const std::shared_ptr<bool> alive_ =
+      std::make_shared<bool>(true);  // What was posted home looks at it.
 
   CacheState state_ = CacheState::kStarting;
-  Snapshot snapshot_;     // Published.
+  Snapshot snapshot_;                     // Published.
   std::shared_ptr<const TypeForm> form_;  // Null: no history.
-  ObjectTree tree_;       // With the open batch applied.
-  Revision revision_;     // With the open batch applied.
+  ObjectTree tree_;                       // With the open batch applied.
+  Revision revision_;                     // With the open batch applied.
   size_t object_bytes_ = 0;
   TimePoint last_event_;
 

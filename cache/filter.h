@@ -27,7 +27,8 @@ class Filter {
   const std::string& namespace_name() const { return namespace_; }
   const LabelSelector& labels() const { return labels_; }
   const FieldSelector& fields() const { return fields_; }
-  // The range of keys that can match: [first, second), second "" for no end. Of a namespace: "ns/" … "ns0".
+  // The range of keys that can match: [first, second), second "" for no end. Of a namespace: "ns/"
+  // … "ns0".
   std::pair<std::string, std::string> KeyRange() const;
   // Equal filters have equal text: watchers with equal filters share a view.
   std::string Canonical() const;

@@ -1,9 +1,10 @@
 // One object as upstream sent it: a small header and the bytes, in one allocation.
 //
 // Immutable and shared by reference count between the store, the log, and all workers.
-// The bytes are kept after the opening brace and without the type prefix of built-in types (TypeForm::type_prefix):
-//   list item           "{" + rest()                       (built-in types; custom resources have no prefix to leave out)
-//   GET, watch event    "{" + type_prefix + rest()
+// The bytes are kept after the opening brace and without the type prefix of built-in types
+// (TypeForm::type_prefix):
+//   list item           "{" + rest()                       (built-in types; custom resources have
+//   no prefix to leave out) GET, watch event    "{" + type_prefix + rest()
 // Overhead beside the bytes: at most 120 bytes.
 #pragma once
 
@@ -36,9 +37,11 @@ class Object {
   std::string_view rest() const;
   LabelsView labels() const;
   std::string_view labels_json() const;
-  std::string_view node_name() const;  // spec.nodeName; "" where there is none or it was not looked for.
-  std::string_view metadata() const;   // The JSON value, braces included.
-  // `rest()` before and after the digits of metadata.resourceVersion: for splicing another revision in without a copy.
+  std::string_view node_name()
+      const;  // spec.nodeName; "" where there is none or it was not looked for.
+  std::string_view metadata() const;  // The JSON value, braces included.
+  // `rest()` before and after the digits of metadata.resourceVersion: for splicing another revision
+  // in without a copy.
   std::string_view before_revision() const;
   std::string_view after_revision() const;
 

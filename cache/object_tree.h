@@ -1,8 +1,10 @@
-// All objects of one resource by key, in a copy-on-write B+tree: a snapshot is one reference to the root.
+// All objects of one resource by key, in a copy-on-write B+tree: a snapshot is one reference to the
+// root.
 //
-// A copy of an ObjectTree is a snapshot: O(1), immutable from then on, readable on any thread. Changes to a tree copy
-// only the nodes on the path that a snapshot still holds. Nodes carry sums for counts and sizes.
-// Thread-affine where it is changed; copies may be read anywhere. Nodes hold up to 64 entries.
+// A copy of an ObjectTree is a snapshot: O(1), immutable from then on, readable on any thread.
+// Changes to a tree copy only the nodes on the path that a snapshot still holds. Nodes carry sums
+// for counts and sizes. Thread-affine where it is changed; copies may be read anywhere. Nodes hold
+// up to 64 entries.
 #pragma once
 
 #include <cstddef>
@@ -51,7 +53,8 @@ class ObjectTree {
   ObjectTree& operator=(ObjectTree) noexcept;
   ~ObjectTree();
 
-  // From objects in strictly rising key order: O(n). In another order it costs more; of equal keys the last one stays.
+  // From objects in strictly rising key order: O(n). In another order it costs more; of equal keys
+  // the last one stays.
   static ObjectTree FromSorted(std::vector<ObjectRef> objects);
 
   // Inserts or replaces; returns what stood there. O(log n).
@@ -67,8 +70,8 @@ class ObjectTree {
   Sums SumsBetween(std::string_view from, std::string_view to) const;
   bool empty() const { return sums().objects == 0; }
 
-  // Nodes that this tree has copied because a snapshot held them, since it was made; and the size of the larger kind
-  // of node.
+  // Nodes that this tree has copied because a snapshot held them, since it was made; and the size
+  // of the larger kind of node.
   uint64_t nodes_copied() const { return nodes_copied_; }
   static size_t node_bytes();
   // Checks order, sums and fill of every node; for tests.

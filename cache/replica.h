@@ -1,10 +1,11 @@
 // One cache as the sessions of one worker read it: its newest snapshot, its log, its watchers.
 //
-// Thread-affine to its worker. It never asks the home worker for data: batches come by post, are immutable,
-// and hold all that LIST and WATCH need. Only proofs of freshness are asked for (ProofSource).
+// Thread-affine to its worker. It never asks the home worker for data: batches come by post, are
+// immutable, and hold all that LIST and WATCH need. Only proofs of freshness are asked for
+// (ProofSource).
 //
-//   post(batch) ─▶ Append ─▶ dispatch: views by namespace / name / nodeName / rest ─▶ WatchSink::Write
-//   writable    ─▶ Watcher::OnWritable ─▶ catch up from the log
+//   post(batch) ─▶ Append ─▶ dispatch: views by namespace / name / nodeName / rest ─▶
+//   WatchSink::Write writable    ─▶ Watcher::OnWritable ─▶ catch up from the log
 #pragma once
 
 #include <cstdint>
@@ -35,16 +36,17 @@ struct ReadSpec {
 };
 
 enum class ReadOutcome : uint8_t {
-  kServe,        // The snapshot answers.
-  kForward,      // No proof, no such history, refused or not synced in time: upstream answers.
+  kServe,            // The snapshot answers.
+  kForward,          // No proof, no such history, refused or not synced in time: upstream answers.
   kTooManyRequests,  // Not synced, and too many wait already: 429 with Retry-After.
 };
 
 using ReadCallback = absl::AnyInvocable<void(ReadOutcome, Snapshot)>;
 
-// Where the replica asks for proofs that its cache is not behind upstream. Implemented by the freshness
-// machinery on the home worker; thread-safe. `done` is called on `caller`, after all batches that the proof
-// relies on have been posted there: true when the replica's state at that moment is not older than the request.
+// Where the replica asks for proofs that its cache is not behind upstream. Implemented by the
+// freshness machinery on the home worker; thread-safe. `done` is called on `caller`, after all
+// batches that the proof relies on have been posted there: true when the replica's state at that
+// moment is not older than the request.
 class ProofSource {
  public:
   virtual ~ProofSource() = default;
@@ -56,11 +58,12 @@ class ProofSource {
 class WatchSink {
  public:
   virtual ~WatchSink() = default;
-  // Sends `pieces` (valid during the call; `bytes` in all; whole frames). Always takes them all; returns whether
-  // more may follow at once. After false nothing is written until Watcher::OnWritable().
-  // Must not destroy the Watcher inside the call.
+  // Sends `pieces` (valid during the call; `bytes` in all; whole frames). Always takes them all;
+  // returns whether more may follow at once. After false nothing is written until
+  // Watcher::OnWritable(). Must not destroy the Watcher inside the call.
   virtual bool Write(std::span<const std::string_view> pieces, size_t bytes) = 0;
-  // The stream is over: end it cleanly at this frame. The session destroys the Watcher later, not inside.
+  // The stream is over: end it cleanly at this frame. The session destroys the Watcher later, not
+  // inside.
   virtual void End() = 0;
 };
 
@@ -70,28 +73,30 @@ struct WatchSpec {
   // else the events after `from` (kNoRevision: after the snapshot's own).
   std::optional<Snapshot> initial;
   Revision from;
-  bool bookmarks = false;  // allowWatchBookmarks; with `initial` also the k8s.io/initial-events-end mark.
-  TimePoint deadline = TimePoint::max();  // Only places the last bookmark, 2 s before; the session ends the watch.
+  bool bookmarks =
+      false;  // allowWatchBookmarks; with `initial` also the k8s.io/initial-events-end mark.
+  TimePoint deadline =
+      TimePoint::max();  // Only places the last bookmark, 2 s before; the session ends the watch.
 };
 
 // A running watch. Destroying it ends it without a word.
 class Watcher {
  public:
   virtual ~Watcher() = default;
-  // The sink's socket took all that was written: send what has come meanwhile. Does at most one visit's
-  // worth (128 KiB, or some thousands of objects looked at in vain) and returns whether there is more: then
-  // it is to be called again, in a later turn and once the sink takes more.
+  // The sink's socket took all that was written: send what has come meanwhile. Does at most one
+  // visit's worth (128 KiB, or some thousands of objects looked at in vain) and returns whether
+  // there is more: then it is to be called again, in a later turn and once the sink takes more.
   virtual bool OnWritable() = 0;
 };
 
 // What watchers have cost so far; only ever rises. For tests and metrics.
 struct WatchCounters {
-  uint64_t evaluations = 0;        // Filters looked at for an event, by dispatch or while catching up.
-  uint64_t writes = 0;             // Calls of WatchSink::Write.
-  uint64_t frames = 0;             // Frames in them.
+  uint64_t evaluations = 0;  // Filters looked at for an event, by dispatch or while catching up.
+  uint64_t writes = 0;       // Calls of WatchSink::Write.
+  uint64_t frames = 0;       // Frames in them.
   uint64_t bytes = 0;
-  uint64_t gathers = 0;            // Writes put together: fewer than `writes` where watchers share them.
-  uint64_t bookmarks = 0;          // Written, the initial-events-end mark included.
+  uint64_t gathers = 0;    // Writes put together: fewer than `writes` where watchers share them.
+  uint64_t bookmarks = 0;  // Written, the initial-events-end mark included.
   uint64_t bookmarks_encoded = 0;  // Frames made for them.
   uint64_t parked = 0;             // Times that a sink took no more.
   uint64_t expired = 0;            // Watches ended with 410.
@@ -116,13 +121,14 @@ class Replica {
                                        Limits limits);
   virtual ~Replica() = default;
 
-  // Calls `done` with the state asked for: inside the call when it is here, else within the limits above.
-  // Returns null in the first case.
-  [[nodiscard]] virtual std::unique_ptr<ReadTicket> Read(const ReadSpec& spec, ReadCallback done) = 0;
+  // Calls `done` with the state asked for: inside the call when it is here, else within the limits
+  // above. Returns null in the first case.
+  [[nodiscard]] virtual std::unique_ptr<ReadTicket> Read(const ReadSpec& spec,
+                                                         ReadCallback done) = 0;
 
-  // Begins a watch; `sink` outlives the returned watcher. It first writes, and may End(), from the first
-  // OnWritable() on, which the session calls once the response head is out. A start that the log does not
-  // cover writes one ERROR event (410, "too old resource version: N (M)") and ends.
+  // Begins a watch; `sink` outlives the returned watcher. It first writes, and may End(), from the
+  // first OnWritable() on, which the session calls once the response head is out. A start that the
+  // log does not cover writes one ERROR event (410, "too old resource version: N (M)") and ends.
   [[nodiscard]] virtual std::unique_ptr<Watcher> Watch(WatchSpec spec, WatchSink& sink) = 0;
 
   virtual CacheState state() const = 0;
@@ -134,9 +140,11 @@ class Replica {
   // Where the calls below are posted to; null: to the cache's home executor.
   virtual Executor* executor() const = 0;
   // From the cache, on this worker:
-  virtual void OnReset(std::deque<BatchRef> log, CacheState state) = 0;  // Also the first call. Ends watches with 410
-                                                                         // when it replaces an older history.
-  virtual void OnBatch(BatchRef batch, uint64_t floor_sequence) = 0;     // Batches below the floor are dropped.
+  virtual void OnReset(std::deque<BatchRef> log,
+                       CacheState state) = 0;  // Also the first call. Ends watches with 410
+                                               // when it replaces an older history.
+  virtual void OnBatch(BatchRef batch,
+                       uint64_t floor_sequence) = 0;  // Batches below the floor are dropped.
   virtual void OnState(CacheState state) = 0;
 };
 

@@ -12,10 +12,13 @@ namespace weir {
 // How upstream writes objects of this type. Immutable; one per cache.
 struct TypeForm {
   ResourceType type;
-  std::string list_kind;    // "PodList", as upstream's LIST says.
-  bool typed_items = false;  // Custom resources: list items carry kind and apiVersion, keys are sorted.
-  std::string type_prefix;   // Built-in types: `"kind":"Pod","apiVersion":"v1",`, cut from every object.
-  std::string warning;       // Upstream's `Warning` value lines for this type, joined by "\n"; often empty.
+  std::string list_kind;  // "PodList", as upstream's LIST says.
+  bool typed_items =
+      false;  // Custom resources: list items carry kind and apiVersion, keys are sorted.
+  std::string
+      type_prefix;  // Built-in types: `"kind":"Pod","apiVersion":"v1",`, cut from every object.
+  std::string
+      warning;  // Upstream's `Warning` value lines for this type, joined by "\n"; often empty.
 };
 
 // Immutable, cheap to copy, shared between workers.

@@ -2,7 +2,8 @@
 //
 //   Log(LogLevel::kInfo, "Feed synced", {{"resource", id.ToString()}, {"objects", count}});
 //
-// Thread-safe. Never pass a token, a key, a header or an object's body: a line is for people and goes anywhere.
+// Thread-safe. Never pass a token, a key, a header or an object's body: a line is for people and
+// goes anywhere.
 #pragma once
 
 #include <concepts>
@@ -20,7 +21,8 @@ enum class LogFormat : uint8_t { kText, kJson };
 // A key and its value, already formatted; numbers are written without quotes.
 struct LogField {
   template <std::integral Number>
-  LogField(std::string_view k, Number number) : key(k), value(std::to_string(number)), quoted(false) {}
+  LogField(std::string_view k, Number number)
+      : key(k), value(std::to_string(number)), quoted(false) {}
   LogField(std::string_view k, std::string_view text) : key(k), value(text), quoted(true) {}
   LogField(std::string_view k, const char* text) : key(k), value(text), quoted(true) {}
   LogField(std::string_view k, const std::string& text) : key(k), value(text), quoted(true) {}
@@ -30,8 +32,8 @@ struct LogField {
   bool quoted;
 };
 
-// Set once at start, before other threads run. `verbosity` as klog's -v: kDebug lines appear from 4 on, and
-// below 0 only kError lines do.
+// Set once at start, before other threads run. `verbosity` as klog's -v: kDebug lines appear from 4
+// on, and below 0 only kError lines do.
 void ConfigureLog(LogFormat format, int verbosity);
 bool LogEnabled(LogLevel level);
 int LogVerbosity();

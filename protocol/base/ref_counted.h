@@ -1,4 +1,5 @@
-// Intrusive shared ownership for immutable data that many threads read: objects, tree nodes, batches.
+// Intrusive shared ownership for immutable data that many threads read: objects, tree nodes,
+// batches.
 #pragma once
 
 #include <atomic>
@@ -36,7 +37,8 @@ class RefPtr {
   }
   template <typename U>
     requires std::is_convertible_v<U*, T*>
-  RefPtr(RefPtr<U>&& other) noexcept : raw_(other.release()) {}  // NOLINT(google-explicit-constructor)
+  RefPtr(RefPtr<U>&& other) noexcept
+      : raw_(other.release()) {}  // NOLINT(google-explicit-constructor)
   RefPtr& operator=(RefPtr other) noexcept {
     std::swap(raw_, other.raw_);
     return *this;

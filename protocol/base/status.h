@@ -1,16 +1,14 @@
-// Errors as values: Status and StatusOr of Abseil under our names, and the macros that pass them on.
+// Errors as values: Status and StatusOr of Abseil under our names, and the macros that pass them
+// on.
 //
 // Canonical codes as used in Weir:
-//   InvalidArgument     bytes from outside that do not parse; the message names the field and the value
-//   NotFound            no such object, file or key
-//   OutOfRange          a revision older than what is kept (HTTP 410)
-//   FailedPrecondition  an order that does not hold: replayed or reordered input, a wrong state
-//   ResourceExhausted   a bound is reached (HTTP 429)
-//   Unavailable         the peer cannot be reached or failed; may be tried again (HTTP 503)
-//   DeadlineExceeded    time is up (HTTP 504)
-//   Cancelled           whoever asked is gone
-//   Unauthenticated, PermissionDenied   as in HTTP 401 and 403
-//   Internal            a defect of ours
+//   InvalidArgument     bytes from outside that do not parse; the message names the field and the
+//   value NotFound            no such object, file or key OutOfRange          a revision older than
+//   what is kept (HTTP 410) FailedPrecondition  an order that does not hold: replayed or reordered
+//   input, a wrong state ResourceExhausted   a bound is reached (HTTP 429) Unavailable         the
+//   peer cannot be reached or failed; may be tried again (HTTP 503) DeadlineExceeded    time is up
+//   (HTTP 504) Cancelled           whoever asked is gone Unauthenticated, PermissionDenied   as in
+//   HTTP 401 and 403 Internal            a defect of ours
 #pragma once
 
 #include <string>
@@ -68,19 +66,19 @@ inline Status Internal(std::string_view message) {
 #define WEIR_CONCAT(a, b) WEIR_CONCAT_INNER(a, b)
 
 // Returns the error of a Status expression to the caller.
-#define WEIR_TRY(expression)                                             \
-  do {                                                                   \
-    if (::weir::Status weir_status = (expression); !weir_status.ok()) {  \
-      return weir_status;                                                \
-    }                                                                    \
+#define WEIR_TRY(expression)                                            \
+  do {                                                                  \
+    if (::weir::Status weir_status = (expression); !weir_status.ok()) { \
+      return weir_status;                                               \
+    }                                                                   \
   } while (false)
 
 // As WEIR_TRY, in a coroutine.
-#define WEIR_CO_TRY(expression)                                          \
-  do {                                                                   \
-    if (::weir::Status weir_status = (expression); !weir_status.ok()) {  \
-      co_return weir_status;                                             \
-    }                                                                    \
+#define WEIR_CO_TRY(expression)                                         \
+  do {                                                                  \
+    if (::weir::Status weir_status = (expression); !weir_status.ok()) { \
+      co_return weir_status;                                            \
+    }                                                                   \
   } while (false)
 
 // Declares or assigns `target` from a StatusOr expression, or returns its error.

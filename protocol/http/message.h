@@ -45,7 +45,7 @@ struct BodyFraming {
 
 struct RequestHead {
   std::string method;
-  std::string target;  // Origin form, or "*" for OPTIONS; as received, undecoded.
+  std::string target;     // Origin form, or "*" for OPTIONS; as received, undecoded.
   int minor_version = 1;  // HTTP/1.x
   HeaderList headers;
   BodyFraming body;
@@ -55,7 +55,8 @@ struct RequestHead {
   // Without the '?'; empty where there is none.
   std::string_view query() const {
     const auto mark = target.find('?');
-    return mark == std::string::npos ? std::string_view() : std::string_view(target).substr(mark + 1);
+    return mark == std::string::npos ? std::string_view()
+                                     : std::string_view(target).substr(mark + 1);
   }
 };
 
