@@ -21,11 +21,6 @@ constexpr seconds kStandingTimeout{600};  // At most; at least half of it.
 
 bool RefusesType(int http) { return http == 401 || (http >= 403 && http <= 406); }
 
-bool HasNodeName(const ResourceId& id) {
-  return (id.group.empty() && id.resource == "pods") ||
-         (id.group == "resource.k8s.io" && id.resource == "resourceslices");
-}
-
 }  // namespace
 
 Feed::Feed(Executor& home, ListWatcher& upstream, Cache& cache,
@@ -39,10 +34,11 @@ Feed::Feed(Executor& home, ListWatcher& upstream, Cache& cache,
       path_(type_.id.CollectionPath()),
       type_prefix_(
           fmt::format(R"("kind":"{}","apiVersion":"{}",)", type_.kind, type_.id.ApiVersion())),
-      node_name_(HasNodeName(type_.id)),
+      fields_(SelectableFields::BuiltIn(type_.id)),
       listener_(listener),
       memory_(std::move(budget)),
       backoff_(options.seed),
+      scanner_(Encoding::kJson, fields_),
       custom_(options.custom) {}
 
 Feed::~Feed() { Stop(); }
@@ -140,6 +136,7 @@ std::shared_ptr<const TypeForm> Feed::FormOf(const LoadedList& list) const {
   auto form = std::make_shared<TypeForm>();
   form->type = type_;
   form->list_kind = list.kind;
+  form->fields = fields_;
   form->typed_items = list.objects.empty() ? custom_ : list.typed_items;
   if (!form->typed_items) form->type_prefix = type_prefix_;
   form->warning = list.warning;
@@ -220,7 +217,7 @@ Status Feed::TakeBookmark(const WatchFrame& frame) {
 }
 
 Status Feed::TakeEvent(const WatchFrame& frame) {
-  WEIR_ASSIGN_OR_RETURN(const ScannedObject scanned, scanner_.Scan(frame.object, node_name_));
+  WEIR_ASSIGN_OR_RETURN(const ScannedObject scanned, scanner_.Scan(frame.object));
   WEIR_TRY(CheckForm(scanned));
   const Revision revision = scanned.revision;
   const bool replayed = Replayed(revision);
@@ -355,7 +352,7 @@ std::unique_ptr<ListLoad> Feed::Check(ListLoad::Done done) {
 ListLoad::Options Feed::LoadOptions() const {
   ListLoad::Options options;
   options.page_size = options_.page_size;
-  options.node_name = node_name_;
+  options.fields = fields_;
   return options;
 }
 

@@ -153,11 +153,11 @@ class Feed final : private WatchStream::Handler {
   const Options options_;
   const std::string path_;
   const std::string type_prefix_;
-  const bool node_name_;
+  const std::shared_ptr<const SelectableFields> fields_;
   FeedListener& listener_;
   MemoryBudget::Share memory_;
   Backoff backoff_;
-  MetadataScanner scanner_;
+  const MetadataScanner scanner_;
 
   State state_ = State::kIdle;
   std::string reason_;

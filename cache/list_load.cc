@@ -42,14 +42,16 @@ ListLoad::ListLoad(ListWatcher& upstream, std::string collection_path, Options o
     : upstream_(upstream),
       path_(std::move(collection_path)),
       options_(std::move(options)),
-      done_(std::move(done)) {
+      done_(std::move(done)),
+      scanner_(Encoding::kJson, options_.fields) {
   AskPage("");
 }
 
 ListLoad::~ListLoad() = default;
 
 void ListLoad::AskPage(const std::string& continue_token) {
-  reader_ = std::make_unique<ListReader>([this](std::string_view item) { return TakeItem(item); });
+  reader_ =
+      std::make_unique<JsonListReader>([this](std::string_view item) { return TakeItem(item); });
   ApiRequest request;
   request.target = fmt::format("{}?limit={}", path_, options_.page_size);
   if (!continue_token.empty()) {
@@ -84,7 +86,7 @@ void ListLoad::OnEnd(const Status& status) {
 }
 
 Status ListLoad::TakeItem(std::string_view item) {
-  WEIR_ASSIGN_OR_RETURN(const ScannedObject scanned, scanner_.Scan(item, options_.node_name));
+  WEIR_ASSIGN_OR_RETURN(const ScannedObject scanned, scanner_.Scan(item));
   LoadedList& list = outcome_.list;
   if (list.objects.empty()) {
     list.typed_items = !scanned.kind.empty();

@@ -51,7 +51,7 @@ class ListLoad final : private ApiResponseSink {
   struct Options {
     uint64_t page_size = 10000;
     bool first_page_only = false;  // With page_size 1: a probe, which only wants the revision.
-    bool node_name = false;        // MetadataScanner::Scan.
+    std::shared_ptr<const SelectableFields> fields = std::make_shared<const SelectableFields>();
     Duration head_timeout = std::chrono::seconds(30);
     // Objects that are there already, to be shared where the bytes are the same.
     ObjectTree known;
@@ -82,7 +82,7 @@ class ListLoad final : private ApiResponseSink {
 
   std::unique_ptr<ApiCall> call_;
   std::unique_ptr<ListReader> reader_;  // Of the page that is being read.
-  MetadataScanner scanner_;
+  const MetadataScanner scanner_;
   ListOutcome outcome_;
   std::string continue_token_;  // Of the page that was read last.
   bool first_page_ = true;

@@ -48,7 +48,7 @@ ObjectRef Object::Make(const ScannedObject& scanned) {
   object->revision_digits_ = scanned.revision_digits;
   object->metadata_ = scanned.metadata;
   object->labels_ = scanned.labels;
-  object->node_name_ = scanned.node_name;
+  object->node_name_ = scanned.fields[0];
 
   char* to = const_cast<char*>(object->data());
   if (!space.empty()) to = Append(Append(to, space), "/");

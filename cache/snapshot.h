@@ -6,6 +6,7 @@
 
 #include "cache/object_tree.h"
 #include "protocol/k8s/resource.h"
+#include "protocol/k8s/selectable_fields.h"
 
 namespace weir {
 
@@ -17,6 +18,8 @@ struct TypeForm {
       false;  // Custom resources: list items carry kind and apiVersion, keys are sorted.
   std::string
       type_prefix;  // Built-in types: `"kind":"Pod","apiVersion":"v1",`, cut from every object.
+  std::shared_ptr<const SelectableFields> fields =
+      std::make_shared<const SelectableFields>();  // What selectors may name.
   std::string
       warning;  // Upstream's `Warning` value lines for this type, joined by "\n"; often empty.
 };

@@ -70,7 +70,7 @@ class WatchStream final : private ApiResponseSink {
 
   const Start start_;
   Handler& handler_;
-  WatchFrameReader reader_;
+  JsonWatchFrameReader reader_;
   int http_ = 0;
   Duration retry_after_{0};
   std::unique_ptr<ApiCall> call_;

@@ -14,7 +14,7 @@ namespace {
 constexpr Duration kTime = std::chrono::seconds(30);
 
 Async<Status> ReadItems(UpstreamConnection& connection, std::string authorization,
-                        std::string target, ListReader& reader) {
+                        std::string target, JsonListReader& reader) {
   http::RequestHead head;
   head.method = "GET";
   head.target = target;
@@ -46,18 +46,18 @@ Async<StatusOr<ClusterNames>> DiscoverNames(Worker& worker, Upstream& upstream) 
 
   ClusterNames names;
   ListReader::OnItem on_node = [&names](std::string_view item) {
-    WEIR_ASSIGN_OR_RETURN(const ScannedObject object, MetadataScanner().Scan(item, false));
+    WEIR_ASSIGN_OR_RETURN(const ScannedObject object, MetadataScanner().Scan(item));
     names.nodes.emplace_back(object.name);
     return OkStatus();
   };
-  ListReader nodes(std::move(on_node));
+  JsonListReader nodes(std::move(on_node));
   WEIR_CO_TRY(co_await ReadItems(connection, authorization, "/api/v1/nodes?limit=10000", nodes));
   ListReader::OnItem on_map = [&names](std::string_view item) {
-    WEIR_ASSIGN_OR_RETURN(const ScannedObject object, MetadataScanner().Scan(item, false));
+    WEIR_ASSIGN_OR_RETURN(const ScannedObject object, MetadataScanner().Scan(item));
     names.config_maps.push_back({std::string(object.namespace_), std::string(object.name)});
     return OkStatus();
   };
-  ListReader maps(std::move(on_map));
+  JsonListReader maps(std::move(on_map));
   WEIR_CO_TRY(co_await ReadItems(connection, authorization, "/api/v1/configmaps?limit=50", maps));
   if (names.nodes.empty()) names.nodes.push_back("weir-fleet-none");
   co_return names;

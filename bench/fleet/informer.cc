@@ -162,7 +162,7 @@ Async<Status> Informer::List() {
 }
 
 Async<StatusOr<Revision>> Informer::ReadList(UpstreamConnection& connection, KnownState* into) {
-  std::optional<ListReader> reader;
+  std::optional<JsonListReader> reader;
   if (into != nullptr) reader.emplace(into->BeginList());
   std::string head;
   connection.SetDeadline(shared_.worker.Now() + kAnswerTime);

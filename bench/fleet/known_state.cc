@@ -15,18 +15,18 @@ std::string KeyOf(const ScannedObject& object) {
 }
 }  // namespace
 
-ListReader KnownState::BeginList() {
+JsonListReader KnownState::BeginList() {
   objects_.clear();
   deleted_.clear();
-  return ListReader([this](std::string_view item) {
-    WEIR_ASSIGN_OR_RETURN(const ScannedObject object, MetadataScanner().Scan(item, false));
+  return JsonListReader([this](std::string_view item) {
+    WEIR_ASSIGN_OR_RETURN(const ScannedObject object, MetadataScanner().Scan(item));
     objects_[KeyOf(object)] = object.revision;
     return OkStatus();
   });
 }
 
 Status KnownState::Apply(FrameType type, std::string_view json) {
-  WEIR_ASSIGN_OR_RETURN(const ScannedObject object, MetadataScanner().Scan(json, false));
+  WEIR_ASSIGN_OR_RETURN(const ScannedObject object, MetadataScanner().Scan(json));
   const std::string key = KeyOf(object);
   if (type == FrameType::kDeleted) {
     objects_.erase(key);

@@ -17,7 +17,7 @@ class KnownState {
  public:
   // Replaces all by a list. The reader is fed by the caller; Finish it, then BeginAt() says at what
   // revision the list was.
-  ListReader BeginList();
+  JsonListReader BeginList();
   // InvalidArgument: not an object.
   Status Apply(FrameType type, std::string_view object);
 

@@ -33,6 +33,7 @@ std::shared_ptr<const TypeForm> MakeForm(const TypeSpec& spec) {
   auto form = std::make_shared<TypeForm>();
   form->type = {spec.id, spec.kind, spec.namespaced, true, true, true};
   form->list_kind = spec.list_kind();
+  form->fields = SelectableFields::BuiltIn(spec.id);
   form->typed_items = spec.custom;
   if (!spec.custom) {
     form->type_prefix =
@@ -165,9 +166,9 @@ void Store::Remove(const ResourceId& id) {
 StatusOr<ObjectRef> Store::MakeObject(const Collection& collection, std::string_view text) {
   scratch_.assign(text);
   scratch_.append(MetadataScanner::kPadding, ' ');
-  const bool is_pod = collection.spec().id.resource == "pods" && collection.spec().id.group.empty();
+  const MetadataScanner scanner(Encoding::kJson, collection.form()->fields);
   WEIR_ASSIGN_OR_RETURN(const ScannedObject scanned,
-                        scanner_.Scan(std::string_view(scratch_).substr(0, text.size()), is_pod));
+                        scanner.Scan(std::string_view(scratch_).substr(0, text.size())));
   return Object::Make(scanned);
 }
 

@@ -139,7 +139,6 @@ class Store {
   const size_t history_;
   Revision revision_{1};
   std::map<ResourceId, std::shared_ptr<Collection>> collections_;
-  MetadataScanner scanner_;
   std::string scratch_;
 };
 

@@ -18,15 +18,15 @@ Status NoList(std::string_view what) { return InvalidArgument(fmt::format("list:
 
 }  // namespace
 
-ListReader::ListReader(OnItem on_item, size_t max_item_bytes)
+JsonListReader::JsonListReader(OnItem on_item, size_t max_item_bytes)
     : on_item_(std::move(on_item)), max_item_bytes_(max_item_bytes) {}
 
-Status ListReader::Feed(std::string_view bytes) {
+Status JsonListReader::Feed(std::string_view bytes) {
   while (failure_.ok() && !bytes.empty()) failure_ = Step(bytes);
   return failure_;
 }
 
-Status ListReader::Step(std::string_view& bytes) {
+Status JsonListReader::Step(std::string_view& bytes) {
   if (state_ == State::kInItem) return InItem(bytes);
   if (state_ == State::kInValue) return InValue(bytes);
   if (state_ == State::kInKey) return InKey(bytes);
@@ -77,7 +77,7 @@ Status ListReader::Step(std::string_view& bytes) {
   return NoList("malformed JSON");
 }
 
-Status ListReader::InKey(std::string_view& bytes) {
+Status JsonListReader::InKey(std::string_view& bytes) {
   const size_t quote = bytes.find('"');
   key_.append(bytes.substr(0, quote));
   if (key_.size() > kMaxKeyBytes || key_.find('\\') != std::string::npos) {
@@ -88,7 +88,7 @@ Status ListReader::InKey(std::string_view& bytes) {
   return OkStatus();
 }
 
-Status ListReader::BeginValue(std::string_view& bytes) {
+Status JsonListReader::BeginValue(std::string_view& bytes) {
   const char c = bytes.front();
   if (key_ == "items" && c == '[') {
     if (std::exchange(items_seen_, true)) return NoList("items twice");
@@ -113,7 +113,7 @@ Status ListReader::BeginValue(std::string_view& bytes) {
   return Collect("\"");
 }
 
-Status ListReader::InValue(std::string_view& bytes) {
+Status JsonListReader::InValue(std::string_view& bytes) {
   const size_t end = ValueEnd(bytes);
   if (nesting_.failed()) return NoList("nested too deeply");
   const std::string_view taken = bytes.substr(0, end);
@@ -122,7 +122,7 @@ Status ListReader::InValue(std::string_view& bytes) {
   return end == JsonNesting::kNotYet ? OkStatus() : EndValue();
 }
 
-size_t ListReader::ValueEnd(std::string_view bytes) {
+size_t JsonListReader::ValueEnd(std::string_view bytes) {
   switch (value_kind_) {
     case ValueKind::kNested:
       return nesting_.Feed(bytes);
@@ -135,7 +135,7 @@ size_t ListReader::ValueEnd(std::string_view bytes) {
   return end == std::string_view::npos ? JsonNesting::kNotYet : end;
 }
 
-size_t ListReader::StringEnd(std::string_view bytes) {
+size_t JsonListReader::StringEnd(std::string_view bytes) {
   for (size_t i = 0; i < bytes.size(); ++i) {
     if (escaped_) {
       escaped_ = false;
@@ -148,7 +148,7 @@ size_t ListReader::StringEnd(std::string_view bytes) {
   return JsonNesting::kNotYet;
 }
 
-Status ListReader::EndValue() {
+Status JsonListReader::EndValue() {
   state_ = State::kAfterValue;
   if (!wanted_) return OkStatus();
   if (key_ == "metadata") return ReadMetadata();
@@ -159,7 +159,7 @@ Status ListReader::EndValue() {
   return OkStatus();
 }
 
-Status ListReader::ReadMetadata() {
+Status JsonListReader::ReadMetadata() {
   JsonWalk walk(value_);
   if (!walk.EnterObject()) return NoList("metadata is no object");
   for (std::string_view key; walk.NextKey(key);) {
@@ -174,7 +174,7 @@ Status ListReader::ReadMetadata() {
   return walk.failed() ? NoList("malformed metadata") : OkStatus();
 }
 
-Status ListReader::BeginItem(std::string_view& bytes) {
+Status JsonListReader::BeginItem(std::string_view& bytes) {
   nesting_ = {};
   value_.clear();
   if (value_.capacity() > kKeptCapacity) value_ = {};
@@ -183,7 +183,7 @@ Status ListReader::BeginItem(std::string_view& bytes) {
   return InItem(bytes);
 }
 
-Status ListReader::InItem(std::string_view& bytes) {
+Status JsonListReader::InItem(std::string_view& bytes) {
   const size_t end = nesting_.Feed(bytes);
   if (nesting_.failed()) return NoList("nested too deeply");
   const std::string_view taken = bytes.substr(0, end);
@@ -201,7 +201,7 @@ Status ListReader::InItem(std::string_view& bytes) {
   return on_item_(value_);
 }
 
-Status ListReader::Collect(std::string_view bytes) {
+Status JsonListReader::Collect(std::string_view bytes) {
   const size_t size = value_.size() + bytes.size();
   if (size > max_item_bytes_) {
     return ResourceExhausted(fmt::format("list: an item above {} bytes", max_item_bytes_));
@@ -212,7 +212,7 @@ Status ListReader::Collect(std::string_view bytes) {
   return OkStatus();
 }
 
-StatusOr<ListSummary> ListReader::Finish() {
+StatusOr<ListSummary> JsonListReader::Finish() {
   WEIR_TRY(failure_);
   if (state_ != State::kDone) return NoList("it ends early");
   if (!items_seen_ || summary_.kind.empty() || summary_.api_version.empty()) {

@@ -18,21 +18,30 @@ struct ListSummary {
   std::string continue_token;
 };
 
-// Thread-affine. Understands both key orders: built-in types (kind, apiVersion, metadata, items)
-// and custom resources (sorted keys), and any other; unknown keys are skipped.
+// Thread-affine; one per body.
 class ListReader {
  public:
   // Called for each item, in order, with MetadataScanner::kPadding readable bytes behind it; valid
   // during the call. An error ends the reading.
   using OnItem = std::function<Status(std::string_view item)>;
+  static constexpr size_t kMaxItemBytes = size_t{16} << 20;
 
-  explicit ListReader(OnItem on_item, size_t max_item_bytes = size_t{16} << 20);
-
-  // InvalidArgument: not a list. ResourceExhausted: an item above max_item_bytes. Errors of OnItem
-  // are passed on. After an error every call returns it again.
-  Status Feed(std::string_view bytes);
+  virtual ~ListReader() = default;
+  // InvalidArgument: not a list. ResourceExhausted: an item above the limit. Errors of OnItem are
+  // passed on. After an error every call returns it again.
+  virtual Status Feed(std::string_view bytes) = 0;
   // After the last byte. InvalidArgument when the body ended early.
-  StatusOr<ListSummary> Finish();
+  virtual StatusOr<ListSummary> Finish() = 0;
+};
+
+// Understands both key orders: built-in types (kind, apiVersion, metadata, items) and custom
+// resources (sorted keys), and any other; unknown keys are skipped.
+class JsonListReader final : public ListReader {
+ public:
+  explicit JsonListReader(OnItem on_item, size_t max_item_bytes = kMaxItemBytes);
+
+  Status Feed(std::string_view bytes) override;
+  StatusOr<ListSummary> Finish() override;
 
  private:
   // What the next byte is, or is part of. Loops: kKey … kAfterValue over members, kItem …

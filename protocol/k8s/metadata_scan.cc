@@ -29,8 +29,8 @@ std::string_view TypePrefix(std::string_view body) {
 // Reads one item; views are kept and become spans once it is known where `rest` begins.
 class Scan {
  public:
-  Scan(std::string_view item, bool node_name)
-      : item_(item), walk_(item), wants_node_name_(node_name) {}
+  Scan(std::string_view item, const SelectableFields& fields)
+      : item_(item), walk_(item), fields_(fields) {}
 
   StatusOr<ScannedObject> Run() {
     if (!walk_.EnterObject()) return InvalidArgument("object: does not begin with a brace");
@@ -49,10 +49,50 @@ class Scan {
       TakeString(kind_);
     } else if (key == "apiVersion") {
       TakeString(api_version_);
-    } else if (key == "spec" && wants_node_name_) {
-      TakeSpec();
     } else {
+      TakeFields(key, AllFields(), 0);
+    }
+  }
+
+  // A set of fields by index.
+  using FieldSet = uint32_t;
+  FieldSet AllFields() const { return (FieldSet{1} << fields_.size()) - 1; }
+
+  // The value of `key`, which lies at `depth` of the paths of `among`.
+  void TakeFields(std::string_view key, FieldSet among, size_t depth) {
+    FieldSet inside = 0;
+    size_t here = fields_.size();
+    for (size_t i = 0; i < fields_.size(); ++i) {
+      const std::vector<std::string>& path = fields_[i].json_path;
+      if ((among >> i & 1) == 0 || depth >= path.size() || path[depth] != key) continue;
+      if (depth + 1 == path.size()) {
+        here = i;
+      } else {
+        inside |= FieldSet{1} << i;
+      }
+    }
+    if (here < fields_.size()) return TakeField(field_values_[here]);
+    if (inside == 0 || !walk_.EnterObject()) {
       walk_.Skip();
+      return;
+    }
+    for (std::string_view inner; walk_.NextKey(inner);) TakeFields(inner, inside, depth + 1);
+  }
+
+  // A string without its quotes, or a literal as it is written. Anything else has no value.
+  void TakeField(std::string_view& value) {
+    if (value.data() != nullptr) repeated_ = true;
+    switch (walk_.peek()) {
+      case '"':
+        value = walk_.String();
+        break;
+      case '{':
+      case '[':
+      case 'n':
+        value = walk_.Skip().substr(0, 0);
+        break;
+      default:
+        value = walk_.Skip();
     }
   }
 
@@ -86,20 +126,6 @@ class Scan {
     const bool is_object = walk_.peek() == '{';
     const std::string_view value = walk_.Skip();
     labels_ = is_object ? value : value.substr(0, 0);
-  }
-
-  void TakeSpec() {
-    if (!walk_.EnterObject()) {
-      walk_.Skip();
-      return;
-    }
-    for (std::string_view key; walk_.NextKey(key);) {
-      if (key == "nodeName" && walk_.peek() == '"') {
-        TakeString(node_name_);
-      } else {
-        walk_.Skip();
-      }
-    }
   }
 
   void TakeString(std::string_view& value) {
@@ -141,7 +167,10 @@ class Scan {
     object.revision_digits = SpanOf(revision_, object.rest);
     object.metadata = SpanOf(metadata_, object.rest);
     object.labels = SpanOf(labels_, object.rest);
-    object.node_name = SpanOf(node_name_, object.rest);
+    object.field_count = fields_.size();
+    for (size_t i = 0; i < fields_.size(); ++i) {
+      object.fields[i] = SpanOf(field_values_[i], object.rest);
+    }
     return object;
   }
 
@@ -152,21 +181,25 @@ class Scan {
 
   const std::string_view item_;
   JsonWalk walk_;
-  const bool wants_node_name_;
+  const SelectableFields& fields_;
   bool repeated_ = false;
   uint64_t revision_number_ = 0;
   // As long as data() is null the key has not been seen.
-  std::string_view kind_, api_version_, metadata_, namespace_, name_, uid_, revision_, labels_,
-      node_name_;
+  std::string_view kind_, api_version_, metadata_, namespace_, name_, uid_, revision_, labels_;
+  std::array<std::string_view, SelectableFields::kMax> field_values_;
 };
 
 }  // namespace
 
-StatusOr<ScannedObject> MetadataScanner::Scan(std::string_view item, bool node_name) {
+MetadataScanner::MetadataScanner()
+    : MetadataScanner(Encoding::kJson, std::make_shared<const SelectableFields>()) {}
+
+StatusOr<ScannedObject> MetadataScanner::Scan(std::string_view item) const {
   if (item.size() > std::numeric_limits<uint32_t>::max()) {
     return InvalidArgument("object: larger than 4 GiB");
   }
-  return weir::Scan(item, node_name).Run();
+  if (IsProtobuf(encoding_)) return InvalidArgument("object: protobuf is not read yet");
+  return weir::Scan(item, *fields_).Run();
 }
 
 }  // namespace weir

@@ -1,12 +1,17 @@
-// Finds the few things that the cache must know inside one object's JSON, without decoding the
+// Finds the few things that the cache must know inside one object's bytes, without decoding the
 // rest.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <memory>
 #include <string_view>
+#include <utility>
 
 #include "protocol/base/status.h"
+#include "protocol/k8s/form.h"
 #include "protocol/k8s/resource.h"
+#include "protocol/k8s/selectable_fields.h"
 
 namespace weir {
 
@@ -19,38 +24,50 @@ struct Span {
 
 // All views point into the scanned bytes.
 struct ScannedObject {
-  // `"kind":"Pod","apiVersion":"v1",` when the object begins with exactly these two, in this order,
-  // as built-in types in WATCH and GET do; else empty (items of built-in lists; custom resources,
-  // whose keys are sorted).
+  // JSON: `"kind":"Pod","apiVersion":"v1",` when the object begins with exactly these two, in this
+  // order, as built-in types in WATCH and GET do; else empty (items of built-in lists; custom
+  // resources, whose keys are sorted; protobuf).
   std::string_view type_prefix;
-  // The object's bytes. Where type_prefix is not empty these are the bytes *after* the prefix, so
-  // that an opening brace plus `rest` is the object as upstream's lists write it. Without prefix:
-  // the bytes after the opening brace.
+  // The object's bytes. JSON: those after the opening brace and the type prefix, so that an opening
+  // brace plus `rest` is the object as upstream's lists write it. Protobuf: the message.
   std::string_view rest;
-  std::string_view kind, api_version;  // Empty where the object has none.
+  std::string_view kind, api_version;  // Empty where the object has none; always so in protobuf.
   std::string_view namespace_, name, uid;
   Revision revision;
-  Span
-      revision_digits;  // Within `rest`: the digits between the quotes of metadata.resourceVersion.
-  Span metadata;        // Within `rest`: the value of "metadata", braces included.
-  Span labels;     // Within `rest`: the value of metadata.labels; length 0 where there are none.
-  Span node_name;  // Within `rest`: spec.nodeName without quotes; length 0 where there is none.
+  // All within `rest`; length 0: not there.
+  Span revision_digits;  // The digits of metadata.resourceVersion, without quotes.
+  // JSON: the value of "metadata", braces included. Protobuf: the whole first field, tag and length
+  // included, which is a PartialObjectMetadata as it stands.
+  Span metadata;
+  // JSON: the value of metadata.labels. Protobuf: its entries, which follow each other
+  // (LabelsView).
+  Span labels;
+  // By index of SelectableFields; see SelectableField::Text.
+  std::array<Span, SelectableFields::kMax> fields{};
+  size_t field_count = 0;  // SelectableFields::size().
 };
 
-// One forward walk: values that are not asked for are skipped by their brackets, 64 bytes at a
-// time. Stateless.
+// One forward walk: what is not asked for is skipped, in JSON by its brackets, 64 bytes at a time.
+// Stateless between objects.
 class MetadataScanner {
  public:
   // Bytes that whoever cuts items leaves readable (of any content) behind them, for readers that
   // load blocks.
   static constexpr size_t kPadding = 64;
 
-  // `item` is one compact JSON object. InvalidArgument: not an object, no metadata.name or
-  // resourceVersion, a revision that is no decimal number above 0, a key of interest twice, escapes
-  // in a name, label or revision, a name with a slash, or a depth above kMaxJsonDepth. Any bytes
-  // are safe; what is skipped is not validated. `node_name`: whether to look for spec.nodeName
-  // (pods).
-  StatusOr<ScannedObject> Scan(std::string_view item, bool node_name);
+  MetadataScanner();  // JSON, without fields.
+  MetadataScanner(Encoding encoding, std::shared_ptr<const SelectableFields> fields)
+      : encoding_(encoding), fields_(std::move(fields)) {}
+
+  // `item` is one compact JSON object, or one message. InvalidArgument: not an object, no
+  // metadata.name or resourceVersion, a revision that is no decimal number above 0, a field of
+  // interest twice, escapes in a name, label or revision, a name with a slash, or a depth above
+  // kMaxJsonDepth. Any bytes are safe; what is skipped is not validated.
+  StatusOr<ScannedObject> Scan(std::string_view item) const;
+
+ private:
+  const Encoding encoding_;
+  const std::shared_ptr<const SelectableFields> fields_;
 };
 
 }  // namespace weir

@@ -46,7 +46,7 @@ StatusOr<WatchFrame> ParseLine(std::string_view line) {
   }
   const auto type = TypeOf(type_name);
   if (walk.failed() || !walk.at_end() || !type || !object.starts_with('{')) return NoEvent();
-  return WatchFrame{.type = *type, .object = object};
+  return WatchFrame{.type = *type, .object = object, .kind = {}, .api_version = {}};
 }
 
 // What upstream writes, recognised without a walk through the object (the metadata scan makes one).
@@ -62,12 +62,13 @@ std::optional<WatchFrame> ParseUsualLine(std::string_view line) {
   if (!type || !line.starts_with(kObject)) return std::nullopt;
   line.remove_prefix(kObject.size());
   if (!line.starts_with('{') || !line.ends_with("}}")) return std::nullopt;
-  return WatchFrame{.type = *type, .object = line.substr(0, line.size() - 1)};
+  return WatchFrame{
+      .type = *type, .object = line.substr(0, line.size() - 1), .kind = {}, .api_version = {}};
 }
 
 }  // namespace
 
-void WatchFrameReader::Feed(std::string_view bytes) {
+void JsonWatchFrameReader::Feed(std::string_view bytes) {
   if (position_ > 0) {
     buffer_.erase(0, position_);
     searched_ -= position_;
@@ -80,7 +81,7 @@ void WatchFrameReader::Feed(std::string_view bytes) {
 }
 
 // Empty: no whole line yet.
-StatusOr<std::string_view> WatchFrameReader::NextLine() {
+StatusOr<std::string_view> JsonWatchFrameReader::NextLine() {
   while (true) {
     const size_t newline = buffer_.find('\n', searched_);
     if (newline == std::string::npos) {
@@ -97,7 +98,7 @@ StatusOr<std::string_view> WatchFrameReader::NextLine() {
   return ResourceExhausted(fmt::format("watch: a frame above {} bytes", max_frame_bytes_));
 }
 
-StatusOr<bool> WatchFrameReader::Next(WatchFrame& frame) {
+StatusOr<bool> JsonWatchFrameReader::Next(WatchFrame& frame) {
   WEIR_ASSIGN_OR_RETURN(const std::string_view line, NextLine());
   if (line.empty()) return false;
   if (const auto usual = ParseUsualLine(line)) {

@@ -1,4 +1,4 @@
-// Watch streams in JSON: cutting upstream's into events, and the fixed parts of ours
+// Watch streams: cutting upstream's into events, and the fixed parts of ours
 // (api-semantics 3.1).
 #pragma once
 
@@ -16,22 +16,37 @@ enum class FrameType : uint8_t { kAdded, kModified, kDeleted, kBookmark, kError 
 
 struct WatchFrame {
   FrameType type = FrameType::kError;
-  std::string_view object;  // One JSON object; MetadataScanner::kPadding readable bytes follow.
+  // One JSON object, or the message inside its envelope; MetadataScanner::kPadding readable bytes
+  // follow.
+  std::string_view object;
+  // Protobuf: what the envelope says of it; in JSON the object says so itself.
+  std::string_view kind, api_version;
 };
 
-// Cuts a stream of lines into frames. Thread-affine. Holds at most one incomplete frame.
+// Cuts a stream into frames. Thread-affine. Holds at most one incomplete frame.
 class WatchFrameReader {
  public:
-  // Frames above this end the stream with ResourceExhausted.
-  explicit WatchFrameReader(size_t max_frame_bytes = size_t{16} << 20)
+  static constexpr size_t kMaxFrameBytes = size_t{16} << 20;
+
+  virtual ~WatchFrameReader() = default;
+  virtual void Feed(std::string_view bytes) = 0;
+  // The next whole frame into `frame`, valid until the next call of Feed() or Next(); false: more
+  // bytes are needed. InvalidArgument: not a watch event. ResourceExhausted: a frame above the
+  // limit.
+  virtual StatusOr<bool> Next(WatchFrame& frame) = 0;
+  // Bytes of an incomplete frame.
+  virtual size_t pending() const = 0;
+};
+
+// One JSON object a line; blank lines are skipped.
+class JsonWatchFrameReader final : public WatchFrameReader {
+ public:
+  explicit JsonWatchFrameReader(size_t max_frame_bytes = kMaxFrameBytes)
       : max_frame_bytes_(max_frame_bytes) {}
 
-  void Feed(std::string_view bytes);
-  // The next whole frame into `frame`, valid until the next call of Feed() or Next(); false: more
-  // bytes are needed. InvalidArgument: not a watch event. Blank lines are skipped.
-  StatusOr<bool> Next(WatchFrame& frame);
-  // Bytes of an incomplete frame.
-  size_t pending() const { return buffer_.size() - position_; }
+  void Feed(std::string_view bytes) override;
+  StatusOr<bool> Next(WatchFrame& frame) override;
+  size_t pending() const override { return buffer_.size() - position_; }
 
  private:
   StatusOr<std::string_view> NextLine();

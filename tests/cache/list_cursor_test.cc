@@ -74,8 +74,8 @@ class ListCursorTest : public ::testing::Test {
     ListCursor cursor(snapshot_, spec);
     Page page;
     page.body = Body(cursor);
-    ListReader reader([&page](std::string_view item) {
-      page.keys.emplace_back(Object::Make(MetadataScanner().Scan(item, true).value())->key());
+    JsonListReader reader([&page](std::string_view item) {
+      page.keys.emplace_back(Object::Make(PodScanner().Scan(item).value())->key());
       return OkStatus();
     });
     EXPECT_TRUE(reader.Feed(page.body).ok());

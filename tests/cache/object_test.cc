@@ -16,9 +16,7 @@ constexpr std::string_view kCronTab =
     R"({"apiVersion":"stable.example.com/v1","kind":"CronTab","metadata":{"labels":{"a":"b"},)"
     R"("name":"c","namespace":"n","resourceVersion":"9","uid":"u-9"},"spec":{}})";
 
-ObjectRef Make(std::string_view item) {
-  return Object::Make(MetadataScanner().Scan(item, true).value());
-}
+ObjectRef Make(std::string_view item) { return Object::Make(PodScanner().Scan(item).value()); }
 
 TEST(ObjectTest, KeepsTheBytesWithoutTheTypePrefix) {
   const ObjectRef pod = Make(kPod);

@@ -19,6 +19,10 @@ struct ObjectShape {
   std::string note = "";
 };
 
+inline MetadataScanner PodScanner() {
+  return {Encoding::kJson, SelectableFields::BuiltIn({"", "v1", "pods"})};
+}
+
 inline constexpr std::string_view kPodPrefix = R"("kind":"Pod","apiVersion":"v1",)";
 
 // The list item of `key`, "namespace/name" or a cluster-scoped object's name.
@@ -38,12 +42,13 @@ inline std::string ItemJson(std::string_view key, uint64_t revision,
 
 inline ObjectRef MakeObject(std::string_view key, uint64_t revision,
                             const ObjectShape& shape = {}) {
-  return Object::Make(MetadataScanner().Scan(ItemJson(key, revision, shape), true).value());
+  return Object::Make(PodScanner().Scan(ItemJson(key, revision, shape)).value());
 }
 
 inline std::shared_ptr<const TypeForm> PodForm() {
   TypeForm form;
   form.type = {.id = {"", "v1", "pods"}, .kind = "Pod"};
+  form.fields = SelectableFields::BuiltIn(form.type.id);
   form.list_kind = "PodList";
   form.type_prefix = kPodPrefix;
   return std::make_shared<const TypeForm>(form);

@@ -40,6 +40,7 @@ class LogBuilder {
     form->type.id = {"", "v1", "pods"};
     form->type.kind = "Pod";
     form->list_kind = "PodList";
+    form->fields = SelectableFields::BuiltIn(form->type.id);
     form->type_prefix = kPrefix;
     form_ = form;
   }
@@ -70,7 +71,7 @@ class LogBuilder {
     std::string text = "{" + std::string(kPrefix) + Rest(key, revision, shape);
     const size_t size = text.size();
     text.append(MetadataScanner::kPadding, ' ');
-    return Object::Make(scanner_->Scan(std::string_view(text).substr(0, size), true).value());
+    return Object::Make(scanner_->Scan(std::string_view(text).substr(0, size)).value());
   }
 
   // Objects that are there before the log begins.
@@ -130,7 +131,8 @@ class LogBuilder {
     return *this;
   }
 
-  std::unique_ptr<MetadataScanner> scanner_ = std::make_unique<MetadataScanner>();
+  std::unique_ptr<MetadataScanner> scanner_ = std::make_unique<MetadataScanner>(
+      Encoding::kJson, SelectableFields::BuiltIn({"", "v1", "pods"}));
   std::shared_ptr<const TypeForm> form_;
   ObjectTree tree_;
   uint64_t revision_;

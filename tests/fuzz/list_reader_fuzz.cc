@@ -11,10 +11,15 @@ namespace {
 
 std::string Read(std::string_view body, size_t piece) {
   std::string seen;
-  weir::ListReader reader(
+  weir::JsonListReader reader(
       [&seen](std::string_view item) {
         seen.append(item).append("\n");
-        seen.append(weir::MetadataScanner().Scan(item, true).ok() ? "ok\n" : "no\n");
+        seen.append(weir::MetadataScanner(weir::Encoding::kJson,
+                                          weir::SelectableFields::BuiltIn({"", "v1", "pods"}))
+                            .Scan(item)
+                            .ok()
+                        ? "ok\n"
+                        : "no\n");
         return weir::OkStatus();
       },
       4096);

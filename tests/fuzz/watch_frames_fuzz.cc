@@ -8,7 +8,7 @@
 namespace {
 
 std::string Read(std::string_view stream, size_t piece) {
-  weir::WatchFrameReader reader(4096);
+  weir::JsonWatchFrameReader reader(4096);
   std::string seen;
   for (size_t at = 0; at < stream.size(); at += piece) {
     reader.Feed(stream.substr(at, piece));

@@ -22,7 +22,7 @@ struct Outcome {
 // Feeds pieces that live on the heap at their exact size: reading past the padding is seen by ASan.
 Outcome ReadInPieces(std::string_view body, size_t piece, size_t max_item_bytes = 1 << 20) {
   Outcome outcome;
-  ListReader reader(
+  JsonListReader reader(
       [&outcome](std::string_view item) {
         // The padding must be readable, whatever it holds.
         volatile char last = item.data()[item.size() + MetadataScanner::kPadding - 1];
@@ -131,7 +131,7 @@ TEST(ListReaderTest, ItemsAboveTheBoundAreRefused) {
 
 TEST(ListReaderTest, TheReceiversErrorEndsTheReading) {
   int calls = 0;
-  ListReader reader([&calls](std::string_view) {
+  JsonListReader reader([&calls](std::string_view) {
     ++calls;
     return FailedPrecondition("enough");
   });

@@ -16,8 +16,9 @@ constexpr std::string_view kPod =
     R"("spec":{"volumes":[{"name":"v","nodeName":"not-this"}],"nodeName":"node-7","containers":[]},)"
     R"("status":{"phase":"Running","metadata":{"name":"nor-this"}}})";
 
-StatusOr<ScannedObject> Scan(std::string_view item, bool node_name = true) {
-  return MetadataScanner().Scan(item, node_name);
+StatusOr<ScannedObject> Scan(std::string_view item, bool pod = true) {
+  const ResourceId id{"", "v1", pod ? "pods" : "configmaps"};
+  return MetadataScanner(Encoding::kJson, SelectableFields::BuiltIn(id)).Scan(item);
 }
 
 TEST(MetadataScanTest, BuiltInObjectOfAWatchIsCutBehindItsTypePrefix) {
@@ -33,7 +34,7 @@ TEST(MetadataScanTest, BuiltInObjectOfAWatchIsCutBehindItsTypePrefix) {
   EXPECT_EQ(pod.revision, Revision{12746});
   EXPECT_EQ(pod.revision_digits.In(pod.rest), "12746");
   EXPECT_EQ(pod.labels.In(pod.rest), R"({"app":"web","tier":"front"})");
-  EXPECT_EQ(pod.node_name.In(pod.rest), "node-7");
+  EXPECT_EQ(pod.fields[0].In(pod.rest), "node-7");
   EXPECT_TRUE(pod.metadata.In(pod.rest).starts_with(R"({"name":"web-1")"));
   EXPECT_TRUE(pod.metadata.In(pod.rest).ends_with(R"({"f:name":{}}}}]})"));
 }
@@ -46,7 +47,7 @@ TEST(MetadataScanTest, ListItemOfABuiltInTypeHasNoPrefixToCut) {
   EXPECT_TRUE(pod.kind.empty());
   EXPECT_EQ(pod.revision_digits.In(pod.rest), "5");
   EXPECT_EQ(pod.labels.length, 0u);
-  EXPECT_EQ(pod.node_name.length, 0u);
+  EXPECT_EQ(pod.fields[0].length, 0u);
   EXPECT_TRUE(pod.uid.empty());
 }
 
@@ -54,12 +55,12 @@ TEST(MetadataScanTest, CustomResourceKeepsItsSortedKeysWhole) {
   const std::string_view item =
       R"({"apiVersion":"stable.example.com/v1","kind":"CronTab","metadata":{"name":"c",)"
       R"("namespace":"n","resourceVersion":"9"},"spec":{"nodeName":"x"}})";
-  const ScannedObject object = Scan(item, /*node_name=*/false).value();
+  const ScannedObject object = Scan(item, /*pod=*/false).value();
   EXPECT_TRUE(object.type_prefix.empty());
   EXPECT_EQ(object.rest, item.substr(1));
   EXPECT_EQ(object.kind, "CronTab");
   EXPECT_EQ(object.api_version, "stable.example.com/v1");
-  EXPECT_EQ(object.node_name.length, 0u);
+  EXPECT_EQ(object.fields[0].length, 0u);
 }
 
 TEST(MetadataScanTest, OtherSpecsThanObjectsAreNoObstacle) {

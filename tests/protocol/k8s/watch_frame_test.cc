@@ -21,7 +21,7 @@ constexpr std::string_view kStream =
 // All frames as "type object", and the error that ended the reading, if any.
 std::vector<std::string> ReadInPieces(std::string_view stream, size_t piece,
                                       size_t max_frame_bytes = 1 << 20) {
-  WatchFrameReader reader(max_frame_bytes);
+  JsonWatchFrameReader reader(max_frame_bytes);
   std::vector<std::string> frames;
   for (size_t at = 0; at < stream.size(); at += piece) {
     reader.Feed(stream.substr(at, piece));
@@ -49,7 +49,7 @@ TEST(WatchFrameTest, FramesAreTheSameHoweverTheBytesAreCut) {
 }
 
 TEST(WatchFrameTest, AnIncompleteFrameIsHeldAndNothingElse) {
-  WatchFrameReader reader;
+  JsonWatchFrameReader reader;
   WatchFrame frame;
   reader.Feed("{\"type\":\"ADDED\",\"object\":{}}\n{\"ty");
   ASSERT_TRUE(reader.Next(frame).value());
