@@ -12,17 +12,11 @@
 #include "protocol/k8s/form.h"
 #include "protocol/k8s/resource.h"
 #include "protocol/k8s/selectable_fields.h"
+#include "protocol/k8s/span.h"
 
 namespace weir {
 
-// Offsets and lengths into ScannedObject::body.
-struct Span {
-  uint32_t offset = 0;
-  uint32_t length = 0;
-  std::string_view In(std::string_view body) const { return body.substr(offset, length); }
-};
-
-// All views point into the scanned bytes.
+// All views point into the scanned bytes, all spans into `rest`.
 struct ScannedObject {
   // JSON: `"kind":"Pod","apiVersion":"v1",` when the object begins with exactly these two, in this
   // order, as built-in types in WATCH and GET do; else empty (items of built-in lists; custom
@@ -34,7 +28,7 @@ struct ScannedObject {
   std::string_view kind, api_version;  // Empty where the object has none; always so in protobuf.
   std::string_view namespace_, name, uid;
   Revision revision;
-  // All within `rest`; length 0: not there.
+  // Length 0: not there.
   Span revision_digits;  // The digits of metadata.resourceVersion, without quotes.
   // JSON: the value of "metadata", braces included. Protobuf: the whole first field, tag and length
   // included, which is a PartialObjectMetadata as it stands.
