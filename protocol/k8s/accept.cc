@@ -1,138 +1,100 @@
-// Accept and indentation: AcceptsPlainJson() and WantsPretty() of read_request.h.
+#include "protocol/k8s/accept.h"
+
 #include <algorithm>
 #include <array>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
+#include "protocol/k8s/accept_header.h"
 #include "protocol/k8s/query.h"
-#include "protocol/k8s/read_request.h"
 
 namespace weir {
 namespace {
 
-// Upstream sorts up to this many clauses by insertion, and more in an order that is not worth
-// imitating.
-constexpr size_t kMaxClauses = 12;
+enum class Media : uint8_t { kJson, kYaml, kProtobuf };
 
-struct Clause {
-  std::string_view type, subtype;
-  int weight = 1000;       // q in thousandths.
-  bool is_plain = true;    // No parameter that asks for another form.
-  bool is_stream = false;  // stream=watch
+struct MediaType {
+  Media media;
+  std::string_view subtype;  // Of "application".
+  bool has_stream;           // A form for WATCH.
+};
+// In upstream's order, in which wildcards are tried.
+constexpr std::array<MediaType, 3> kMediaTypes = {{
+    {Media::kJson, "json", true},
+    {Media::kYaml, "yaml", false},
+    {Media::kProtobuf, "vnd.kubernetes.protobuf", true},
+}};
+
+// Who answers; upstream calls it the endpoint's restrictions.
+enum class Endpoint : uint8_t { kBuiltIn, kCustom, kError };
+
+constexpr std::string_view kMetaGroup = "meta.k8s.io";
+
+std::string_view First(const http::RequestHead& head, std::string_view name) {
+  const std::string* value = head.headers.First(name);
+  return value != nullptr ? std::string_view(*value) : std::string_view();
+}
+
+bool Matches(const AcceptClause& clause, const MediaType& media) {
+  if (clause.type == "*") return clause.subtype == "*";
+  return clause.type == "application" && (clause.subtype == "*" || clause.subtype == media.subtype);
+}
+
+bool IsPartial(const AcceptClause& clause) {
+  return clause.kind == "PartialObjectMetadata" || clause.kind == "PartialObjectMetadataList";
+}
+
+bool AllowsConversion(const AcceptClause& clause, Media media, Endpoint endpoint) {
+  if (!clause.converts) return endpoint != Endpoint::kCustom || media != Media::kProtobuf;
+  const bool known_version = clause.version == "v1" || clause.version == "v1beta1";
+  if (endpoint == Endpoint::kError || clause.group != kMetaGroup || !known_version) return false;
+  return IsPartial(clause) || (clause.kind == "Table" && media != Media::kProtobuf);
+}
+
+// Whether upstream takes the clause for this type; else it tries the next.
+bool IsAdmissible(const AcceptClause& clause, const MediaType& media, Endpoint endpoint) {
+  if (!clause.stream.empty() && (!media.has_stream || clause.stream != "watch")) return false;
+  if (!clause.server_version.empty() &&
+      (endpoint == Endpoint::kError || clause.server_version != "v1")) {
+    return false;
+  }
+  return AllowsConversion(clause, media.media, endpoint);
+}
+
+struct Choice {
+  Media media = Media::kJson;
+  AcceptClause clause;
+  bool after_cbor = false;  // An upstream that serves CBOR would have chosen that.
 };
 
-std::string_view Trim(std::string_view text) {
-  while (text.starts_with(' ')) text.remove_prefix(1);
-  while (text.ends_with(' ')) text.remove_suffix(1);
-  return text;
-}
-
-std::vector<std::string_view> Split(std::string_view text, char separator) {
-  std::vector<std::string_view> parts;
-  for (;;) {
-    const size_t end = text.find(separator);
-    parts.push_back(text.substr(0, end));
-    if (end == std::string_view::npos) return parts;
-    text.remove_prefix(end + 1);
-  }
-}
-
-bool IsToken(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-           std::string_view("*+-._").find(c) != std::string_view::npos;
-  });
-}
-
-// "0", "1", "0.5", "0.125", "1.0": what RFC 9110 allows. Go takes any float.
-std::optional<int> ParseWeight(std::string_view text) {
-  if (text.empty() || text.size() > 5 || text.front() < '0' || text.front() > '1') {
-    return std::nullopt;
-  }
-  int weight = (text.front() - '0') * 1000;
-  if (text.size() == 1) return weight;
-  if (text[1] != '.' || text.size() == 2) return std::nullopt;
-  int scale = 100;
-  for (const char c : text.substr(2)) {
-    if (c < '0' || c > '9') return std::nullopt;
-    weight += (c - '0') * scale;
-    scale /= 10;
-  }
-  return weight <= 1000 ? std::optional(weight) : std::nullopt;
-}
-
-bool ReadParameter(std::string_view text, Clause& clause, bool& has_weight) {
-  const size_t equal = text.find('=');
-  if (equal == std::string_view::npos) return false;
-  const std::string_view name = text.substr(0, equal);
-  const std::string_view value = text.substr(equal + 1);
-  if (!IsToken(name) || value.find_first_of("=\" ") != std::string_view::npos) return false;
-  if (name == "q") {
-    const auto weight = ParseWeight(value);
-    if (!weight || std::exchange(has_weight, true)) return false;
-    clause.weight = *weight;
-  } else if (name == "stream" && value == "watch") {
-    clause.is_stream = true;
-  } else if (name != "charset") {
-    clause.is_plain = false;
-  }
-  return true;
-}
-
-// Nothing: a clause of an unusual shape, whose meaning is upstream's affair.
-std::optional<Clause> ParseClause(std::string_view text) {
-  const auto parts = Split(Trim(text), ';');
-  const auto names = Split(parts.front(), '/');
-  if (names.size() != 2 || !IsToken(names[0]) || !IsToken(names[1])) return std::nullopt;
-  Clause clause;
-  clause.type = names[0];
-  clause.subtype = names[1];
-  bool has_weight = false;
-  for (size_t i = 1; i < parts.size(); ++i) {
-    if (!ReadParameter(Trim(parts[i]), clause, has_weight)) return std::nullopt;
-  }
-  return clause;
-}
-
-// Not a strict weak order: with upstream's sort the outcome depends on the order in the header.
-bool IsBefore(const Clause& a, const Clause& b) {
-  return a.weight > b.weight || (a.type != "*" && b.type == "*") ||
-         (a.subtype != "*" && b.subtype == "*");
-}
-
-void SortAsUpstream(std::vector<Clause>& clauses) {
-  for (size_t i = 1; i < clauses.size(); ++i) {
-    for (size_t j = i; j > 0 && IsBefore(clauses[j], clauses[j - 1]); --j) {
-      std::swap(clauses[j], clauses[j - 1]);
+std::optional<Choice> Choose(const AcceptHeader& header, Endpoint endpoint) {
+  Choice choice;
+  for (const AcceptClause& clause : header.clauses) {
+    for (const MediaType& media : kMediaTypes) {
+      if (!Matches(clause, media) || !IsAdmissible(clause, media, endpoint)) continue;
+      choice.media = media.media;
+      choice.clause = clause;
+      return choice;
     }
+    choice.after_cbor |= clause.type == "application" && clause.subtype == "cbor";
   }
+  return std::nullopt;
 }
 
-enum class Meaning : uint8_t { kJson, kOther, kUnknownType };
-
-Meaning MeaningOf(const Clause& clause) {
-  const bool any = clause.type == "*" && clause.subtype == "*";
-  if (any || (clause.type == "application" && clause.subtype == "json")) return Meaning::kJson;
-  if (clause.type == "*") return Meaning::kOther;
-  // Types that some servers, or some resources, have a form for.
-  constexpr std::array<std::string_view, 6> kServed = {
-      "*", "yaml", "vnd.kubernetes.protobuf", "cbor", "cbor-seq", "apply-patch+yaml"};
-  const bool served = clause.type == "application" &&
-                      std::find(kServed.begin(), kServed.end(), clause.subtype) != kServed.end();
-  return served ? Meaning::kOther : Meaning::kUnknownType;
-}
-
-std::optional<std::vector<Clause>> ParseAccept(std::string_view text) {
-  std::vector<Clause> clauses;
-  for (const std::string_view part : Split(text, ',')) {
-    auto clause = ParseClause(part);
-    if (!clause || clauses.size() == kMaxClauses) return std::nullopt;
-    clauses.push_back(*clause);
+// The router in front of built-in types, which compares names only.
+bool RouterAccepts(std::string_view accept) {
+  for (;;) {
+    const size_t comma = accept.find(',');
+    std::string_view type = accept.substr(0, std::min(comma, accept.find(';')));
+    while (type.starts_with(' ')) type.remove_prefix(1);
+    while (type.ends_with(' ')) type.remove_suffix(1);
+    if (type == "*/*" || type == kJsonType || type == "application/yaml" || type == kProtobufType) {
+      return true;
+    }
+    if (comma == std::string_view::npos) return false;
+    accept.remove_prefix(comma + 1);
   }
-  return clauses;
 }
 
 // strconv.ParseBool's true.
@@ -141,56 +103,94 @@ bool IsGoTrue(std::string_view text) {
   return std::find(kTrue.begin(), kTrue.end(), text) != kTrue.end();
 }
 
-bool AcceptAsksForIndentation(const http::RequestHead& head) {
-  const std::string* accept = head.headers.First("Accept");
-  if (accept == nullptr) return false;
-  for (const std::string_view clause : Split(*accept, ',')) {
-    for (const std::string_view parameter : Split(clause, ';')) {
-      if (Trim(parameter) == "pretty=1") return true;
-    }
-  }
-  return false;
-}
-
-bool IsInteractive(const http::RequestHead& head) {
-  const std::string* agent = head.headers.First("User-Agent");
-  return agent != nullptr && (agent->starts_with("curl") || agent->starts_with("Wget") ||
-                              agent->starts_with("Mozilla/5.0"));
-}
-
-}  // namespace
-
-bool AcceptsPlainJson(const http::RequestHead& head, bool watch) {
-  const size_t lines = head.headers.Count("Accept");
-  if (lines == 0) return true;
-  if (lines > 1) return false;
-  const std::string_view text = *head.headers.First("Accept");
-  if (text.empty()) return true;
-
-  auto clauses = ParseAccept(text);
-  if (!clauses) return false;
-  SortAsUpstream(*clauses);
-  for (const Clause& clause : *clauses) {
-    switch (MeaningOf(clause)) {
-      case Meaning::kJson:
-        return clause.is_plain && (watch || !clause.is_stream);
-      case Meaning::kOther:
-        return false;
-      case Meaning::kUnknownType:
-        break;
-    }
-  }
-  return false;
-}
-
-bool WantsPretty(const http::RequestHead& head) {
-  if (AcceptAsksForIndentation(head)) return true;
+// `pretty` of the query, or else the kind of client.
+bool PrefersIndentation(const http::RequestHead& head) {
   // As upstream: an escaped name is not seen unless the plain word is in the query too.
   if (head.query().find("pretty") != std::string_view::npos) {
     const auto value = FirstQueryValue(head.query(), "pretty");
     if (value && !value->empty()) return IsGoTrue(*value);
   }
-  return IsInteractive(head);
+  const std::string_view agent = First(head, "User-Agent");
+  return agent.starts_with("curl") || agent.starts_with("Wget") || agent.starts_with("Mozilla/5.0");
+}
+
+bool WantsPretty(const http::RequestHead& head, const Choice& choice) {
+  return choice.media == Media::kJson && (choice.clause.pretty || PrefersIndentation(head));
+}
+
+Negotiated Serve(const http::RequestHead& head, ReadVerb verb, const Choice& choice,
+                 Endpoint endpoint) {
+  const AcceptClause& clause = choice.clause;
+  if (choice.media == Media::kYaml || choice.after_cbor || clause.has_unknown) return {};
+  Negotiated result;
+  if (clause.converts) {
+    const std::string_view kind =
+        verb == ReadVerb::kList ? "PartialObjectMetadataList" : "PartialObjectMetadata";
+    if (clause.kind != kind || clause.version != "v1") return {};
+    result.form.metadata_only = true;
+  }
+  if (choice.media == Media::kProtobuf) {
+    const bool built_in = endpoint == Endpoint::kBuiltIn;
+    result.form.encoding = built_in ? Encoding::kProtobuf : Encoding::kProtobufMetadata;
+  }
+  result.serve = true;
+  result.pretty = verb != ReadVerb::kWatch && WantsPretty(head, choice);
+  return result;
+}
+
+Negotiated NegotiateFor(const http::RequestHead& head, ReadVerb verb, const AcceptHeader& header,
+                        Endpoint endpoint) {
+  const auto choice = Choose(header, endpoint);
+  return choice ? Serve(head, verb, *choice, endpoint) : Negotiated{};
+}
+
+std::string_view TrimBlanks(std::string_view text) {
+  constexpr std::string_view kBlanks = " \t";
+  const size_t begin = text.find_first_not_of(kBlanks);
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(kBlanks) + 1 - begin);
+}
+
+}  // namespace
+
+Negotiation NegotiateRead(const http::RequestHead& head, ReadVerb verb) {
+  const std::string_view accept = First(head, "Accept");
+  if (accept.empty()) {
+    const Negotiated json = Serve(head, verb, Choice{}, Endpoint::kBuiltIn);
+    return {json, json};
+  }
+  const AcceptHeader header = ParseAcceptHeader(accept);
+  if (header.is_doubtful) return {};
+  Negotiation result;
+  if (RouterAccepts(accept)) result.built_in = NegotiateFor(head, verb, header, Endpoint::kBuiltIn);
+  result.custom = NegotiateFor(head, verb, header, Endpoint::kCustom);
+  return result;
+}
+
+ErrorForm NegotiateError(const http::RequestHead& head) {
+  const std::string_view accept = First(head, "Accept");
+  const auto choice = accept.empty() ? std::optional(Choice{})
+                                     : Choose(ParseAcceptHeader(accept), Endpoint::kError);
+  if (!choice || WantsPretty(head, *choice)) return ErrorForm::kIndentedJson;
+  switch (choice->media) {
+    case Media::kJson:
+      return ErrorForm::kJson;
+    case Media::kYaml:
+      return ErrorForm::kYaml;
+    case Media::kProtobuf:
+      return ErrorForm::kProtobuf;
+  }
+  return ErrorForm::kJson;
+}
+
+bool AcceptsGzip(const http::RequestHead& head) {
+  std::string_view rest = First(head, "Accept-Encoding");
+  while (!rest.empty()) {
+    const size_t comma = std::min(rest.find(','), rest.size());
+    if (TrimBlanks(rest.substr(0, comma)) == "gzip") return true;
+    rest.remove_prefix(std::min(comma + 1, rest.size()));
+  }
+  return false;
 }
 
 }  // namespace weir

@@ -306,6 +306,13 @@ bool IsForwardedHeader(const http::Header& header) {
          StartsWithIgnoreCase(header.name, "impersonate_");
 }
 
+// The one form that the cache answers in, whatever the resource type turns out to be.
+bool IsPlainJson(const Negotiation& forms) {
+  Negotiated plain;
+  plain.serve = true;
+  return forms.built_in == plain && forms.custom == plain;
+}
+
 }  // namespace
 
 std::string_view ToString(ForwardReason reason) {
@@ -347,9 +354,9 @@ std::variant<ReadRequest, ForwardReason> ClassifyRead(const http::RequestHead& h
       request.name.empty() ? ReadCollection(options, request) : ReadGet(options, request);
   if (reason) return *reason;
 
-  const bool watch = request.verb == ReadVerb::kWatch;
-  if (!AcceptsPlainJson(head, watch)) return ForwardReason::kAccept;
-  if (!watch && WantsPretty(head)) return ForwardReason::kAccept;
+  request.forms = NegotiateRead(head, request.verb);
+  request.gzip = AcceptsGzip(head);
+  if (!IsPlainJson(request.forms)) return ForwardReason::kAccept;
   return request;
 }
 

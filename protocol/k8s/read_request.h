@@ -11,14 +11,14 @@
 #include <variant>
 
 #include "protocol/http/message.h"
+#include "protocol/k8s/accept.h"
 #include "protocol/k8s/continue_token.h"
 #include "protocol/k8s/field_selector.h"
 #include "protocol/k8s/label_selector.h"
+#include "protocol/k8s/read_verb.h"
 #include "protocol/k8s/resource.h"
 
 namespace weir {
-
-enum class ReadVerb : uint8_t { kGet, kList, kWatch };
 
 // A GET that is in the grammar. Values are decoded.
 struct ReadRequest {
@@ -41,6 +41,9 @@ struct ReadRequest {
   std::optional<int64_t> timeout_seconds;  // WATCH.
   bool allow_watch_bookmarks = false;
   std::chrono::nanoseconds timeout{0};  // ?timeout= of LIST and GET; 0: the default.
+
+  Negotiation forms;  // Which of the two counts, the resource type decides.
+  bool gzip = false;  // Bodies above kGzipThreshold are to be compressed.
 };
 
 // Why a request goes upstream; the label of a metric, so a short fixed set.
@@ -60,9 +63,5 @@ std::string_view ToString(ForwardReason reason);
 
 // Parses path, query, Accept, User-Agent and headers of `head`.
 std::variant<ReadRequest, ForwardReason> ClassifyRead(const http::RequestHead& head);
-
-// As kube-apiserver decides on indented output (api-semantics 5.6) and on plain compact JSON (5.1).
-bool WantsPretty(const http::RequestHead& head);
-bool AcceptsPlainJson(const http::RequestHead& head, bool watch);
 
 }  // namespace weir

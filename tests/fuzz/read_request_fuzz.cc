@@ -1,5 +1,5 @@
-// A request of any target, and behind line feeds any Accept and User-Agent: classification is safe,
-// and what it serves keeps the promises that the cache relies on.
+// A request of any target, and behind line feeds any Accept, User-Agent and Accept-Encoding:
+// classification is safe, and what it serves keeps the promises that the cache relies on.
 #include <cstdint>
 #include <cstdlib>
 #include <string>
@@ -20,6 +20,21 @@ void Require(bool holds) {
   if (!holds) std::abort();
 }
 
+// What the code that makes answers takes for granted.
+void CheckNegotiation(const weir::http::RequestHead& head) {
+  for (const auto verb : {weir::ReadVerb::kGet, weir::ReadVerb::kList, weir::ReadVerb::kWatch}) {
+    const weir::Negotiation forms = weir::NegotiateRead(head, verb);
+    for (const weir::Negotiated& one : {forms.built_in, forms.custom}) {
+      Require(one.serve || one == weir::Negotiated{});
+      Require(!one.pretty || (!IsProtobuf(one.form.encoding) && verb != weir::ReadVerb::kWatch));
+    }
+    Require(forms.built_in.form.encoding != weir::Encoding::kProtobufMetadata);
+    Require(forms.custom.form.encoding != weir::Encoding::kProtobuf);
+    Require(!IsProtobuf(forms.custom.form.encoding) || forms.custom.form.metadata_only);
+  }
+  static_cast<void>(weir::NegotiateError(head));
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -29,6 +44,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   head.target = TakeLine(text);
   if (!text.empty()) head.headers.Add("Accept", TakeLine(text));
   if (!text.empty()) head.headers.Add("User-Agent", TakeLine(text));
+  if (!text.empty()) head.headers.Add("Accept-Encoding", TakeLine(text));
+  CheckNegotiation(head);
 
   const auto outcome = weir::ClassifyRead(head);
   const auto* request = std::get_if<weir::ReadRequest>(&outcome);
@@ -36,8 +53,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const bool watch = request->verb == weir::ReadVerb::kWatch;
   Require(!request->resource.resource.empty() && !request->resource.version.empty());
   Require(request->verb != weir::ReadVerb::kGet || !request->name.empty());
-  Require(weir::AcceptsPlainJson(head, watch));
-  Require(watch || !weir::WantsPretty(head));
+  Require(request->forms.built_in.serve || request->forms.custom.serve);
   Require(!request->continue_token || (!watch && !request->resource_version));
   Require(request->match == weir::ReadRequest::Match::kUnset || request->resource_version);
   Require(request->timeout.count() >= 0 && request->timeout_seconds.value_or(0) >= 0);

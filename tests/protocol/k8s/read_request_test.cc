@@ -316,7 +316,8 @@ TEST(ReadRequestTest, OnlyCompactJsonIsServed) {
   EXPECT_EQ(accepting("/api/v1/pods", "application/json, */*"), "served");
   EXPECT_EQ(accepting("/api/v1/pods", "application/yaml"), "accept");
   EXPECT_EQ(accepting("/api/v1/pods?watch", "application/json;stream=watch"), "served");
-  EXPECT_EQ(accepting("/api/v1/pods", "application/json;stream=watch"), "accept");
+  EXPECT_EQ(accepting("/api/v1/pods", "application/json;stream=watch"), "served");
+  EXPECT_EQ(accepting("/api/v1/pods", "application/vnd.kubernetes.protobuf"), "accept");
   EXPECT_EQ(OutcomeOf("pretty=true"), "accept");
   EXPECT_EQ(OutcomeOf("pretty=false"), "served");
   EXPECT_EQ(OutcomeOf("watch&pretty=true"), "served");
@@ -328,6 +329,19 @@ TEST(ReadRequestTest, PeopleWithCurlGetUpstreamsIndentedOutput) {
   EXPECT_EQ(Outcome(head), "accept");
   head.target = "/api/v1/pods?watch=true";
   EXPECT_EQ(Outcome(head), "served");
+}
+
+TEST(ReadRequestTest, CarriesTheNegotiatedFormsAndEncoding) {
+  http::RequestHead head = Get("/api/v1/pods");
+  head.headers.Add("Accept", "application/json");
+  head.headers.Add("Accept-Encoding", "gzip");
+  const auto outcome = ClassifyRead(head);
+  const auto* request = std::get_if<ReadRequest>(&outcome);
+  ASSERT_NE(request, nullptr);
+  EXPECT_TRUE(request->gzip);
+  EXPECT_EQ(request->forms.built_in, NegotiateRead(head, ReadVerb::kList).built_in);
+  EXPECT_EQ(request->forms.custom, NegotiateRead(head, ReadVerb::kList).custom);
+  EXPECT_FALSE(Read("/api/v1/pods").gzip);
 }
 
 TEST(ReadRequestTest, ImpersonationAndUpgradesAreNeverServed) {
