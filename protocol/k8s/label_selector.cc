@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <optional>
 
 #include "fmt/format.h"
 #include "protocol/k8s/label_syntax.h"
@@ -264,24 +265,6 @@ void AppendRequirement(const LabelSelector::Requirement& requirement, std::strin
 }
 
 }  // namespace
-
-std::optional<std::string_view> LabelsView::Find(std::string_view key) const {
-  // Each round is at `"key":"value"` behind `{` or `,`.
-  size_t position = 1;
-  while (position < json_.size() && json_[position] == '"') {
-    const size_t key_end = json_.find('"', position + 1);
-    if (key_end == std::string_view::npos) break;
-    const size_t value_begin = key_end + 3;
-    if (value_begin >= json_.size()) break;
-    const size_t value_end = json_.find('"', value_begin);
-    if (value_end == std::string_view::npos) break;
-    if (json_.substr(position + 1, key_end - position - 1) == key) {
-      return json_.substr(value_begin, value_end - value_begin);
-    }
-    position = value_end + 2;
-  }
-  return std::nullopt;
-}
 
 StatusOr<LabelSelector> LabelSelector::Parse(std::string_view text) {
   Parser parser(text);

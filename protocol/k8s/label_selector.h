@@ -2,26 +2,14 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "protocol/base/status.h"
+#include "protocol/k8s/labels_view.h"
 
 namespace weir {
-
-// An object's labels: the compact JSON object in its metadata, such as {"app":"web"}, or empty
-// where it has none. Keys and values of labels never need escapes. Look-ups scan the text: labels
-// are few and short.
-class LabelsView {
- public:
-  explicit LabelsView(std::string_view json_object) : json_(json_object) {}
-  std::optional<std::string_view> Find(std::string_view key) const;
-
- private:
-  std::string_view json_;
-};
 
 class LabelSelector {
  public:

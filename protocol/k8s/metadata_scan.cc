@@ -1,11 +1,11 @@
 #include "protocol/k8s/metadata_scan.h"
 
-#include <charconv>
 #include <cstdint>
 #include <limits>
 
-#include "fmt/format.h"
 #include "protocol/base/json_walk.h"
+#include "protocol/k8s/object_identity.h"
+#include "protocol/k8s/proto_scan.h"
 
 namespace weir {
 namespace {
@@ -134,22 +134,11 @@ class Scan {
   }
 
   Status Check() {
-    if (name_.empty()) return InvalidArgument("object: no metadata.name");
-    // Keys are "namespace/name": a slash would let two objects have one key.
-    if (name_.find('/') != std::string_view::npos ||
-        namespace_.find('/') != std::string_view::npos) {
-      return InvalidArgument("object: a slash in its name");
-    }
+    WEIR_TRY(CheckObjectNames(namespace_, name_));
     if (labels_.find('\\') != std::string_view::npos) {
       return InvalidArgument("object: an escape in its labels");
     }
-    const auto [end, error] =
-        std::from_chars(revision_.data(), revision_.data() + revision_.size(), revision_number_);
-    if (error != std::errc() || end != revision_.data() + revision_.size() ||
-        revision_number_ == 0) {
-      return InvalidArgument(
-          fmt::format("object: resourceVersion is \"{}\"", revision_.substr(0, 40)));
-    }
+    WEIR_ASSIGN_OR_RETURN(revision_number_, ParseRevision(revision_));
     return OkStatus();
   }
 
@@ -163,7 +152,7 @@ class Scan {
     object.namespace_ = namespace_;
     object.name = name_;
     object.uid = uid_;
-    object.revision = {revision_number_};
+    object.revision = revision_number_;
     object.revision_digits = SpanOf(revision_, object.rest);
     object.metadata = SpanOf(metadata_, object.rest);
     object.labels = SpanOf(labels_, object.rest);
@@ -183,7 +172,7 @@ class Scan {
   JsonWalk walk_;
   const SelectableFields& fields_;
   bool repeated_ = false;
-  uint64_t revision_number_ = 0;
+  Revision revision_number_;
   // As long as data() is null the key has not been seen.
   std::string_view kind_, api_version_, metadata_, namespace_, name_, uid_, revision_, labels_;
   std::array<std::string_view, SelectableFields::kMax> field_values_;
@@ -198,8 +187,7 @@ StatusOr<ScannedObject> MetadataScanner::Scan(std::string_view item) const {
   if (item.size() > std::numeric_limits<uint32_t>::max()) {
     return InvalidArgument("object: larger than 4 GiB");
   }
-  if (IsProtobuf(encoding_)) return InvalidArgument("object: protobuf is not read yet");
-  return weir::Scan(item, *fields_).Run();
+  return IsProtobuf(encoding_) ? ScanProtobuf(item, *fields_) : weir::Scan(item, *fields_).Run();
 }
 
 }  // namespace weir

@@ -21,22 +21,6 @@ bool LabelsMatch(std::string_view selector, std::string_view labels) {
   return Parsed(selector).Matches(LabelsView(labels));
 }
 
-TEST(LabelsViewTest, FindsWholeKeysOnly) {
-  const LabelsView labels(R"({"app":"web","app.kubernetes.io/name":"x","value":"app","z":""})");
-  EXPECT_EQ(labels.Find("app"), "web");
-  EXPECT_EQ(labels.Find("app.kubernetes.io/name"), "x");
-  EXPECT_EQ(labels.Find("z"), "");
-  EXPECT_EQ(labels.Find("web"), std::nullopt);
-  EXPECT_EQ(labels.Find("ap"), std::nullopt);
-}
-
-TEST(LabelsViewTest, ObjectsWithoutLabelsHaveNone) {
-  for (const char* text :
-       {"", "{}", "null", "{", "{\"", "{\"a", "{\"a\"", "{\"a\":", "{\"a\":\""}) {
-    EXPECT_EQ(LabelsView(text).Find("a"), std::nullopt) << text;
-  }
-}
-
 TEST(LabelSelectorTest, MatchesAsKubernetesDoes) {
   constexpr std::string_view kWeb = R"({"app":"web","tier":"5","x/y":""})";
   for (const char* yes : {"",
