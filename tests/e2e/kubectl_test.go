@@ -27,9 +27,15 @@ type kubectl struct {
 
 func newKubectl(t *testing.T, server string, user oracle.User) *kubectl {
 	t.Helper()
+	return kubectlOf(t, cluster, server, user)
+}
+
+// kubectlOf is newKubectl for a server of another cluster.
+func kubectlOf(t *testing.T, c *oracle.Cluster, server string, user oracle.User) *kubectl {
+	t.Helper()
 	dir := t.TempDir()
 	k := &kubectl{kubeconfig: filepath.Join(dir, "kubeconfig"), home: dir}
-	must(t, user.WriteKubeconfig(k.kubeconfig, server, cluster.CAFile(), true))
+	must(t, user.WriteKubeconfig(k.kubeconfig, server, c.CAFile(), true))
 	return k
 }
 

@@ -104,10 +104,13 @@ func keepLogs(dir string) {
 	to := filepath.Join(oracle.RepositoryDir(), "build", "e2e-logs")
 	_ = os.RemoveAll(to)
 	_ = os.MkdirAll(to, 0o755)
-	logs, _ := filepath.Glob(filepath.Join(dir, "*.log"))
-	for _, file := range logs {
-		if text, err := os.ReadFile(file); err == nil {
-			_ = os.WriteFile(filepath.Join(to, filepath.Base(file)), text, 0o644)
+	for _, pattern := range []string{"*.log", "*/*.log"} { // A cluster of a test's own has a folder in this one.
+		logs, _ := filepath.Glob(filepath.Join(dir, pattern))
+		for _, file := range logs {
+			name, _ := filepath.Rel(dir, file)
+			if text, err := os.ReadFile(file); err == nil {
+				_ = os.WriteFile(filepath.Join(to, strings.ReplaceAll(name, "/", "-")), text, 0o644)
+			}
 		}
 	}
 	fmt.Fprintln(os.Stderr, "logs are in", to)

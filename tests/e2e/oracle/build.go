@@ -16,9 +16,10 @@ import (
 // KubernetesVersion is the release the oracle is built from, and what it says at /version.
 const KubernetesVersion = "v1.37.2"
 
-// Binaries are the programs that the tests run. Kubectl is of the same release as the API server.
+// Binaries are the programs that the tests run. ControlPlane is kube-apiserver, kube-controller-manager or
+// kube-scheduler, as its first argument says; Kubectl is of the same release.
 type Binaries struct {
-	Etcd, APIServer, Kubectl string
+	Etcd, ControlPlane, Kubectl string
 }
 
 // moduleDir is tests/e2e, wherever the tests are started from.
@@ -41,13 +42,13 @@ func Build() (*Binaries, error) {
 		return nil, err
 	}
 	b := &Binaries{
-		Etcd:      filepath.Join(dir, "etcd"),
-		APIServer: filepath.Join(dir, "kube-apiserver"),
-		Kubectl:   filepath.Join(dir, "kubectl"),
+		Etcd:         filepath.Join(dir, "etcd"),
+		ControlPlane: filepath.Join(dir, "control-plane"),
+		Kubectl:      filepath.Join(dir, "kubectl"),
 	}
 	steps := []struct{ in, pkg, out string }{
 		{filepath.Join(moduleDir(), "etcd"), ".", b.Etcd},
-		{moduleDir(), "./cmd/kube-apiserver", b.APIServer},
+		{moduleDir(), "./cmd/control-plane", b.ControlPlane},
 		{moduleDir(), "./cmd/kubectl", b.Kubectl},
 	}
 	for _, s := range steps {
@@ -61,7 +62,7 @@ func Build() (*Binaries, error) {
 	return b, nil
 }
 
-// versionFlags gives the API server and kubectl the version they would have as released binaries.
+// versionFlags gives the control plane and kubectl the version they would have as released binaries.
 func versionFlags() string {
 	flags := []string{"-s", "-w"}
 	for _, pkg := range []string{"k8s.io/component-base/version", "k8s.io/client-go/pkg/version"} {

@@ -70,6 +70,11 @@ func Start(dir string) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
+	return StartWith(binaries, dir)
+}
+
+// StartWith is Start with programs that are built already.
+func StartWith(binaries *Binaries, dir string) (*Cluster, error) {
 	c := &Cluster{Binaries: binaries, Dir: dir, AuditFile: filepath.Join(dir, "audit.log")}
 	if err := c.prepare(); err != nil {
 		return nil, err
@@ -179,8 +184,8 @@ func (c *Cluster) startAPIServer(name string, port int) (*apiServer, error) {
 	c.instances++
 	a := &apiServer{port: port}
 	var err error
-	a.process, err = StartProcess(name, filepath.Join(c.Dir, fmt.Sprintf("%s-%d.log", name, c.instances)), c.Binaries.APIServer,
-		"--etcd-servers", c.etcdURL,
+	a.process, err = StartProcess(name, filepath.Join(c.Dir, fmt.Sprintf("%s-%d.log", name, c.instances)), c.Binaries.ControlPlane,
+		"kube-apiserver", "--etcd-servers", c.etcdURL,
 		// Compaction is the tests' to do.
 		"--etcd-compaction-interval", "0",
 		"--bind-address", "127.0.0.1", "--secure-port", strconv.Itoa(port), "--advertise-address", "127.0.0.1",

@@ -1,4 +1,4 @@
-// Builds etcd, kube-apiserver and kubectl into build/oracle, so that the tests find them ready.
+// Builds etcd, the control plane and kubectl into build/oracle, so that the tests find them ready.
 package main
 
 import (

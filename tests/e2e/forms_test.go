@@ -1,0 +1,52 @@
+package e2e
+
+import (
+	"testing"
+
+	clientfeatures "k8s.io/client-go/features"
+
+	"weir.dev/e2e/oracle"
+)
+
+// fromCache says which ways of asking Weir answers from its cache; what it does not is forwarded. Watches of cached
+// forms outlive the API server and their clients never list again; the tests hold them to that. Of the others they
+// want no more than the right end. A form that Weir learns is switched on here, and all tests of clients with it.
+var fromCache = struct {
+	protobuf       bool // application/vnd.kubernetes.protobuf.
+	metadata       bool // PartialObjectMetadata, in the encodings above.
+	watchList      bool // sendInitialEvents.
+	fieldSelectors bool // Others than metadata.name, metadata.namespace and spec.nodeName.
+	events         bool // The resource of that name.
+}{}
+
+// A form is how a client asks for objects.
+type form struct {
+	protobuf, metadata, watchList, fieldSelectors bool
+}
+
+func (f form) cached() bool {
+	return !selfCheck && (fromCache.protobuf || !f.protobuf) && (fromCache.metadata || !f.metadata) &&
+		(fromCache.watchList || !f.watchList) && (fromCache.fieldSelectors || !f.fieldSelectors)
+}
+
+// client is the form as client-go's components are configured.
+func (f form) client() oracle.ClientForm {
+	c := oracle.ClientForm{ContentType: "application/json", WatchList: f.watchList}
+	if f.protobuf {
+		c.ContentType = "application/vnd.kubernetes.protobuf"
+	}
+	return c
+}
+
+// setWatchList decides how informers begin that start from now on. They look when they start to run, so the caller
+// waits for those that are on their way.
+func setWatchList(t *testing.T, on bool) {
+	t.Helper()
+	gates, ok := clientfeatures.FeatureGates().(interface {
+		Set(clientfeatures.Feature, bool) error
+	})
+	if !ok {
+		t.Fatal("client-go's feature gates cannot be set")
+	}
+	must(t, gates.Set(clientfeatures.WatchListClient, on))
+}
