@@ -1,6 +1,5 @@
 #include "protocol/k8s/accept_header.h"
 
-#include <algorithm>
 #include <charconv>
 #include <cstddef>
 #include <system_error>
@@ -129,13 +128,8 @@ AcceptHeader ParseAcceptHeader(std::string_view value) {
     ReadParameters(part, clause, header.is_doubtful);
     header.clauses.push_back(clause);
   }
-  if (header.clauses.size() <= kMaxSortedByInsertion) {
-    SortByInsertion(header.clauses);
-  } else {
-    header.is_doubtful = true;
-    std::stable_sort(header.clauses.begin(), header.clauses.end(),
-                     [](const auto& a, const auto& b) { return a.weight > b.weight; });
-  }
+  header.is_doubtful |= header.clauses.size() > kMaxSortedByInsertion;
+  SortByInsertion(header.clauses);
   return header;
 }
 
