@@ -50,38 +50,27 @@ class Scan {
     } else if (key == "apiVersion") {
       TakeString(api_version_);
     } else {
-      TakeFields(key, AllFields(), 0);
+      TakeFields(key, fields_.json_tree());
     }
   }
 
-  // A set of fields by index.
-  using FieldSet = uint32_t;
-  FieldSet AllFields() const { return (FieldSet{1} << fields_.size()) - 1; }
-
-  // The value of `key`, which lies at `depth` of the paths of `among`.
-  void TakeFields(std::string_view key, FieldSet among, size_t depth) {
-    FieldSet inside = 0;
-    size_t here = fields_.size();
-    for (size_t i = 0; i < fields_.size(); ++i) {
-      const std::vector<std::string>& path = fields_[i].json_path;
-      if ((among >> i & 1) == 0 || depth >= path.size() || path[depth] != key) continue;
-      if (depth + 1 == path.size()) {
-        here = i;
-      } else {
-        inside |= FieldSet{1} << i;
-      }
-    }
-    if (here < fields_.size()) return TakeField(field_values_[here]);
-    if (inside == 0 || !walk_.EnterObject()) {
+  // The value of `key` inside the one that `around` stands for.
+  void TakeFields(std::string_view key, const FieldTree& around) {
+    const FieldTree* const wanted = around.Find(key);
+    if (wanted == nullptr) {
       walk_.Skip();
-      return;
+    } else if (!wanted->inside.empty() && walk_.EnterObject()) {
+      for (std::string_view inner; walk_.NextKey(inner);) TakeFields(inner, *wanted);
+    } else if (wanted->field) {
+      TakeField(field_values_[*wanted->field]);
+    } else {
+      walk_.Skip();
     }
-    for (std::string_view inner; walk_.NextKey(inner);) TakeFields(inner, inside, depth + 1);
   }
 
-  // A string without its quotes, or a literal as it is written. Anything else has no value.
+  // A string without its quotes, or a literal as it is written. Anything else has no value; of
+  // several values the last counts, as in Go.
   void TakeField(std::string_view& value) {
-    if (value.data() != nullptr) repeated_ = true;
     switch (walk_.peek()) {
       case '"':
         value = walk_.String();

@@ -1,12 +1,17 @@
 #include "protocol/k8s/metadata_scan.h"
 
+#include <memory>
 #include <string>
+#include <vector>
 
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "protocol/base/json_walk.h"
 
 namespace weir {
 namespace {
+
+using ::testing::ElementsAre;
 
 constexpr std::string_view kPod =
     R"({"kind":"Pod","apiVersion":"v1","metadata":{"name":"web-1","namespace":"shop","uid":"u-1",)"
@@ -69,6 +74,72 @@ TEST(MetadataScanTest, OtherSpecsThanObjectsAreNoObstacle) {
       Scan(
           R"({"metadata":{"name":"a","resourceVersion":"5","labels":null},"spec":{"nodeName":null}})")
           .ok());
+}
+
+// The recorded bytes of each field that was found: "label: bytes", in the order of the table.
+std::vector<std::string> FieldsOf(std::string_view item, const SelectableFields& fields) {
+  const MetadataScanner scanner(Encoding::kJson, std::make_shared<const SelectableFields>(fields));
+  const auto object = scanner.Scan(item);
+  if (!object.ok()) return {std::string(Message(object.status()))};
+  EXPECT_EQ(object->field_count, fields.size());
+  std::vector<std::string> found;
+  for (size_t i = 0; i < fields.size(); ++i) {
+    const std::string_view raw = object->fields[i].In(object->rest);
+    if (!raw.empty()) found.push_back(fields[i].label + ": " + std::string(raw));
+  }
+  return found;
+}
+std::vector<std::string> PodFieldsOf(std::string_view spec_and_status) {
+  return FieldsOf(
+      R"({"metadata":{"name":"a","resourceVersion":"5"},)" + std::string(spec_and_status) + "}",
+      *SelectableFields::BuiltIn({"", "v1", "pods"}));
+}
+
+TEST(MetadataScanTest, SelectableFieldsAreRecordedAsTheyStand) {
+  EXPECT_THAT(
+      PodFieldsOf(
+          R"("spec":{"nodeName":"n\u003c1","hostNetwork":true,"restartPolicy":"","x":{"nodeName":"z"}},)"
+          R"("status":{"podIP":"10.0.0.1","podIPs":[{"ip":"10.0.0.1"}],"phase":"Running"},"phase":"z")"),
+      ElementsAre(R"(spec.nodeName: n\u003c1)", "spec.hostNetwork: true", "status.phase: Running",
+                  "status.podIP: 10.0.0.1"));
+  EXPECT_THAT(FieldsOf(R"({"metadata":{"name":"a","resourceVersion":"5"},"type":"Opaque",)"
+                       R"("data":{"type":"eA=="}})",
+                       *SelectableFields::BuiltIn({"", "v1", "secrets"})),
+              ElementsAre("type: Opaque"));
+  EXPECT_THAT(FieldsOf(R"({"metadata":{"name":"a","resourceVersion":"5"},)"
+                       R"("spec":{"pool":{"generation":1,"name":"p"},"driver":"d"}})",
+                       *SelectableFields::BuiltIn({"resource.k8s.io", "v1", "resourceslices"})),
+              ElementsAre("spec.driver: d", "spec.pool.name: p"));
+  EXPECT_THAT(FieldsOf(R"({"metadata":{"name":"a","resourceVersion":"5"},)"
+                       R"("status":{"succeeded":12}})",
+                       *SelectableFields::BuiltIn({"batch", "v1", "jobs"})),
+              ElementsAre("status.successful: 12"));
+}
+
+TEST(MetadataScanTest, FieldsThatAreNoScalarsAreAbsent) {
+  EXPECT_THAT(PodFieldsOf(R"("spec":{"nodeName":{"a":["b"]},"hostNetwork":[true],)"
+                          R"("schedulerName":null,"restartPolicy":"Always"},"status":"text")"),
+              ElementsAre("spec.restartPolicy: Always"));
+  EXPECT_THAT(PodFieldsOf(R"("spec":[{"nodeName":"a"}],"status":{"phase":"Running"})"),
+              ElementsAre("status.phase: Running"));
+}
+
+TEST(MetadataScanTest, OfAFieldThatIsThereTwiceTheLastCounts) {
+  EXPECT_THAT(PodFieldsOf(R"("spec":{"nodeName":"a","nodeName":"b"})"),
+              ElementsAre("spec.nodeName: b"));
+  EXPECT_THAT(PodFieldsOf(R"("spec":{"nodeName":"a"},"spec":{"restartPolicy":"Never"})"),
+              ElementsAre("spec.nodeName: a", "spec.restartPolicy: Never"));
+}
+
+TEST(MetadataScanTest, APathMayLeadThroughAnotherField) {
+  const auto fields = SelectableFields::Custom({".spec.a", ".spec.a.b", ".spec.a.c.d"});
+  const auto of = [&](const char* a) {
+    return FieldsOf(
+        R"({"metadata":{"name":"a","resourceVersion":"5"},"spec":{"a":)" + std::string(a) + "}}",
+        *fields);
+  };
+  EXPECT_THAT(of(R"("x")"), ElementsAre("spec.a: x"));
+  EXPECT_THAT(of(R"({"b":7,"c":{"d":false}})"), ElementsAre("spec.a.b: 7", "spec.a.c.d: false"));
 }
 
 TEST(MetadataScanTest, WhatCannotBeCachedIsRefused) {
