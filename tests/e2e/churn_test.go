@@ -13,18 +13,49 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 )
 
-// What the informers watch: 2,000 objects, all of which change.
+// What the informers watch: 2,200 objects, all of which change.
 const (
 	churnNamespaces = 5
 	churnConfigMaps = 1500
 	churnPods       = 500
+	churnCrontabs   = 200
+	churnObjects    = churnConfigMaps + churnPods + churnCrontabs
 )
 
 func churnNamespace(i int) string { return fmt.Sprintf("churn-%d", i%churnNamespaces) }
+
+// churned is object i: its collection's path, its name, and what it is created from.
+func churned(i int, data string) (collection, name string, object any) {
+	ns := churnNamespace(i)
+	switch {
+	case i < churnConfigMaps:
+		name = fmt.Sprintf("cm-%d", i)
+		collection, object = "/api/v1/namespaces/"+ns+"/configmaps", configMap(ns, name, parity(), data)
+	case i < churnConfigMaps+churnPods:
+		name = fmt.Sprintf("pod-%d", i)
+		collection, object = "/api/v1/namespaces/"+ns+"/pods", pod(ns, name, "", parity())
+	default:
+		name = fmt.Sprintf("tab-%d", i)
+		labels := map[string]any{"parity": parity()["parity"]}
+		collection, object = "/apis/stable.example.com/v1/namespaces/"+ns+"/crontabs", crontab(ns, name, int64(i), labels)
+	}
+	return collection, name, object
+}
+
+func createChurned(ctx context.Context, client rest.Interface, i int, data string) error {
+	collection, _, object := churned(i, data)
+	text, err := json.Marshal(object)
+	if err != nil {
+		return err
+	}
+	return client.Post().AbsPath(collection).Body(text).Do(ctx).Error()
+}
 
 func parity() map[string]string {
 	return map[string]string{"parity": []string{"even", "odd"}[rand.Intn(2)]}
@@ -40,14 +71,8 @@ func fillChurn(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, problem := range inParallel(8, churnConfigMaps+churnPods, func(i int) string {
-		var err error
-		if i < churnConfigMaps {
-			err = createConfigMap(ctx, churnNamespace(i), fmt.Sprintf("cm-%d", i), parity(), strings.Repeat("x", 200))
-		} else {
-			_, err = admin.CoreV1().Pods(churnNamespace(i)).Create(ctx, pod(churnNamespace(i), fmt.Sprintf("pod-%d", i), "", parity()), metav1.CreateOptions{})
-		}
-		if err != nil {
+	for _, problem := range inParallel(8, churnObjects, func(i int) string {
+		if err := createChurned(ctx, admin.CoreV1().RESTClient(), i, strings.Repeat("x", 200)); err != nil {
 			return err.Error()
 		}
 		return ""
@@ -62,8 +87,8 @@ func emptyChurn(t *testing.T) {
 	t.Helper()
 	zero := int64(0)
 	for i := range churnNamespaces {
-		for _, resource := range []string{"configmaps", "pods"} {
-			must(t, adminDy.Resource(resourceOf("/api/v1", resource)).Namespace(churnNamespace(i)).DeleteCollection(
+		for _, gvr := range []schema.GroupVersionResource{configMapGVR, podGVR, crontabGVR} {
+			must(t, adminDy.Resource(gvr).Namespace(churnNamespace(i)).DeleteCollection(
 				context.Background(), metav1.DeleteOptions{GracePeriodSeconds: &zero}, metav1.ListOptions{}))
 		}
 	}
@@ -92,7 +117,7 @@ func startChurn(t *testing.T, server string) *churn {
 					return
 				case <-time.After(10 * time.Millisecond):
 					// Each writer has objects of its own, so it knows what is there.
-					c.write(i + writers*rand.Intn((churnConfigMaps+churnPods)/writers))
+					c.write(i + writers*rand.Intn(churnObjects/writers))
 				}
 			}
 		})
@@ -117,25 +142,21 @@ func (c *churn) stop() int64 {
 // write changes the object, or makes it, or deletes it. Errors are the API server's absence; the next try is another's.
 func (c *churn) write(i int) {
 	ctx := context.Background()
-	client, ns := c.client.Load(), churnNamespace(i)
-	name, resource := fmt.Sprintf("cm-%d", i), "configmaps"
-	if i >= churnConfigMaps {
-		name, resource = fmt.Sprintf("pod-%d", i), "pods"
-	}
+	client := c.client.Load().CoreV1().RESTClient()
+	collection, name, _ := churned(i, "")
 	patch, _ := json.Marshal(map[string]any{"metadata": map[string]any{"labels": parity(), "annotations": map[string]string{"n": fmt.Sprint(rand.Int())}}})
-	core := client.CoreV1().RESTClient()
 	var err error
 	switch rand.Intn(5) {
 	case 0:
-		err = core.Delete().Namespace(ns).Resource(resource).Name(name).Body([]byte(`{"kind":"DeleteOptions","apiVersion":"v1","gracePeriodSeconds":0}`)).
+		err = client.Delete().AbsPath(collection, name).Body([]byte(`{"kind":"DeleteOptions","apiVersion":"v1","gracePeriodSeconds":0}`)).
 			SetHeader("Content-Type", "application/json").Do(ctx).Error()
 		if err == nil && rand.Intn(2) == 0 {
-			err = c.create(ctx, client, i, ns, name)
+			err = createChurned(ctx, client, i, "again")
 		}
 	default:
-		err = core.Patch(types.MergePatchType).Namespace(ns).Resource(resource).Name(name).Body(patch).Do(ctx).Error()
+		err = client.Patch(types.MergePatchType).AbsPath(collection, name).Body(patch).Do(ctx).Error()
 		if apierrors.IsNotFound(err) {
-			err = c.create(ctx, client, i, ns, name)
+			err = createChurned(ctx, client, i, "again")
 		}
 	}
 	switch {
@@ -145,14 +166,4 @@ func (c *churn) write(i int) {
 		c.failed.Add(1)
 		time.Sleep(50 * time.Millisecond)
 	}
-}
-
-func (c *churn) create(ctx context.Context, client *kubernetes.Clientset, i int, ns, name string) error {
-	var err error
-	if i < churnConfigMaps {
-		_, err = client.CoreV1().ConfigMaps(ns).Create(ctx, configMap(ns, name, parity(), "again"), metav1.CreateOptions{})
-	} else {
-		_, err = client.CoreV1().Pods(ns).Create(ctx, pod(ns, name, "", parity()), metav1.CreateOptions{})
-	}
-	return err
 }

@@ -10,7 +10,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/dynamic"
 )
 
 // The workloads of the controlled cluster.
@@ -214,18 +213,6 @@ func (l *controlled) equalViews() error {
 		}
 	}
 	return nil
-}
-
-func versionsBy(client dynamic.Interface, gvr schema.GroupVersionResource, options metav1.ListOptions) (map[string]version, error) {
-	list, err := client.Resource(gvr).List(context.Background(), options)
-	if err != nil {
-		return nil, err
-	}
-	all := map[string]version{}
-	for i := range list.Items {
-		all[keyOf(&list.Items[i])] = versionOf(&list.Items[i])
-	}
-	return all, nil
 }
 
 // undisturbed: both controllers have run all the time and kept their leases, and the nodes saw none but their own pods.

@@ -12,12 +12,14 @@ import (
 // forms outlive the API server and their clients never list again; the tests hold them to that. Of the others they
 // want no more than the right end. A form that Weir learns is switched on here, and all tests of clients with it.
 var fromCache = struct {
-	protobuf       bool // application/vnd.kubernetes.protobuf.
-	metadata       bool // PartialObjectMetadata, in the encodings above.
-	watchList      bool // sendInitialEvents.
-	fieldSelectors bool // Others than metadata.name, metadata.namespace and spec.nodeName.
-	events         bool // The resource of that name.
-}{}
+	protobuf, metadata, watchList, fieldSelectors, events bool
+}{
+	protobuf:       false, // application/vnd.kubernetes.protobuf.
+	metadata:       false, // PartialObjectMetadata, in either encoding.
+	watchList:      false, // sendInitialEvents.
+	fieldSelectors: false, // Others than metadata.name, metadata.namespace and spec.nodeName.
+	events:         false, // The resource of that name.
+}
 
 // A form is how a client asks for objects.
 type form struct {
