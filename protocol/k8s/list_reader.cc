@@ -5,6 +5,7 @@
 
 #include "fmt/format.h"
 #include "protocol/k8s/metadata_scan.h"
+#include "protocol/k8s/proto_list_reader.h"
 
 namespace weir {
 namespace {
@@ -17,6 +18,14 @@ bool IsBlank(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
 Status NoList(std::string_view what) { return InvalidArgument(fmt::format("list: {}", what)); }
 
 }  // namespace
+
+std::unique_ptr<ListReader> MakeListReader(Encoding encoding, ListReader::OnItem on_item,
+                                           size_t max_item_bytes) {
+  if (IsProtobuf(encoding)) {
+    return std::make_unique<ProtobufListReader>(std::move(on_item), max_item_bytes);
+  }
+  return std::make_unique<JsonListReader>(std::move(on_item), max_item_bytes);
+}
 
 JsonListReader::JsonListReader(OnItem on_item, size_t max_item_bytes)
     : on_item_(std::move(on_item)), max_item_bytes_(max_item_bytes) {}

@@ -3,11 +3,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 
 #include "protocol/base/json_walk.h"
 #include "protocol/base/status.h"
+#include "protocol/k8s/form.h"
 
 namespace weir {
 
@@ -33,6 +35,9 @@ class ListReader {
   // After the last byte. InvalidArgument when the body ended early.
   virtual StatusOr<ListSummary> Finish() = 0;
 };
+
+std::unique_ptr<ListReader> MakeListReader(Encoding encoding, ListReader::OnItem on_item,
+                                           size_t max_item_bytes = ListReader::kMaxItemBytes);
 
 // Understands both key orders: built-in types (kind, apiVersion, metadata, items) and custom
 // resources (sorted keys), and any other; unknown keys are skipped.

@@ -1,31 +1,15 @@
 #include "protocol/k8s/watch_frame.h"
 
-#include <algorithm>
 #include <optional>
 #include <utility>
 
 #include "fmt/format.h"
 #include "protocol/base/json_walk.h"
-#include "protocol/k8s/metadata_scan.h"
+#include "protocol/k8s/proto_watch_frame.h"
 #include "simdjson.h"
 
 namespace weir {
 namespace {
-
-// A buffer that once held a huge frame does not keep that memory.
-constexpr size_t kKeptCapacity = size_t{1} << 20;
-
-std::optional<FrameType> TypeOf(std::string_view name) {
-  constexpr std::pair<std::string_view, FrameType> kTypes[] = {
-      {"ADDED", FrameType::kAdded},     {"MODIFIED", FrameType::kModified},
-      {"DELETED", FrameType::kDeleted}, {"BOOKMARK", FrameType::kBookmark},
-      {"ERROR", FrameType::kError},
-  };
-  for (const auto& [text, type] : kTypes) {
-    if (text == name) return type;
-  }
-  return std::nullopt;
-}
 
 // Without the line itself: messages are logged, objects are not.
 Status NoEvent() { return InvalidArgument("watch: a line that is no event"); }
@@ -44,7 +28,7 @@ StatusOr<WatchFrame> ParseLine(std::string_view line) {
       walk.Skip();
     }
   }
-  const auto type = TypeOf(type_name);
+  const auto type = FrameTypeOf(type_name);
   if (walk.failed() || !walk.at_end() || !type || !object.starts_with('{')) return NoEvent();
   return WatchFrame{.type = *type, .object = object, .kind = {}, .api_version = {}};
 }
@@ -57,7 +41,7 @@ std::optional<WatchFrame> ParseUsualLine(std::string_view line) {
   line.remove_prefix(kType.size());
   const size_t name_end = line.find('"');
   if (name_end == std::string_view::npos) return std::nullopt;
-  const auto type = TypeOf(line.substr(0, name_end));
+  const auto type = FrameTypeOf(line.substr(0, name_end));
   line.remove_prefix(name_end);
   if (!type || !line.starts_with(kObject)) return std::nullopt;
   line.remove_prefix(kObject.size());
@@ -68,30 +52,37 @@ std::optional<WatchFrame> ParseUsualLine(std::string_view line) {
 
 }  // namespace
 
-void JsonWatchFrameReader::Feed(std::string_view bytes) {
-  if (position_ > 0) {
-    buffer_.erase(0, position_);
-    searched_ -= position_;
-    position_ = 0;
-    if (buffer_.empty() && buffer_.capacity() > kKeptCapacity) buffer_ = {};
+std::optional<FrameType> FrameTypeOf(std::string_view name) {
+  constexpr std::pair<std::string_view, FrameType> kTypes[] = {
+      {"ADDED", FrameType::kAdded},     {"MODIFIED", FrameType::kModified},
+      {"DELETED", FrameType::kDeleted}, {"BOOKMARK", FrameType::kBookmark},
+      {"ERROR", FrameType::kError},
+  };
+  for (const auto& [text, type] : kTypes) {
+    if (text == name) return type;
   }
-  const size_t needed = buffer_.size() + bytes.size() + MetadataScanner::kPadding;
-  if (needed > buffer_.capacity()) buffer_.reserve(std::max(needed, 2 * buffer_.capacity()));
-  buffer_.append(bytes);
+  return std::nullopt;
+}
+
+std::unique_ptr<WatchFrameReader> MakeWatchFrameReader(Encoding encoding, size_t max_frame_bytes) {
+  if (IsProtobuf(encoding)) return std::make_unique<ProtobufWatchFrameReader>(max_frame_bytes);
+  return std::make_unique<JsonWatchFrameReader>(max_frame_bytes);
 }
 
 // Empty: no whole line yet.
 StatusOr<std::string_view> JsonWatchFrameReader::NextLine() {
   while (true) {
-    const size_t newline = buffer_.find('\n', searched_);
-    if (newline == std::string::npos) {
-      searched_ = buffer_.size();
-      if (pending() > max_frame_bytes_) break;
+    const std::string_view unread = buffer_.unread();
+    const size_t newline = unread.find('\n', searched_);
+    if (newline == std::string_view::npos) {
+      searched_ = unread.size();
+      if (unread.size() > max_frame_bytes_) break;
       return std::string_view();
     }
-    std::string_view line = std::string_view(buffer_).substr(position_, newline - position_);
+    std::string_view line = unread.substr(0, newline);
     if (line.size() > max_frame_bytes_) break;
-    position_ = searched_ = newline + 1;
+    buffer_.Consume(newline + 1);
+    searched_ = 0;
     if (line.ends_with('\r')) line.remove_suffix(1);
     if (!line.empty()) return line;
   }

@@ -3,16 +3,22 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "protocol/base/status.h"
 #include "protocol/k8s/api_error.h"
+#include "protocol/k8s/form.h"
+#include "protocol/k8s/frame_buffer.h"
 #include "protocol/k8s/resource.h"
 
 namespace weir {
 
 enum class FrameType : uint8_t { kAdded, kModified, kDeleted, kBookmark, kError };
+// By its name in a stream, such as "ADDED".
+std::optional<FrameType> FrameTypeOf(std::string_view name);
 
 struct WatchFrame {
   FrameType type = FrameType::kError;
@@ -38,23 +44,25 @@ class WatchFrameReader {
   virtual size_t pending() const = 0;
 };
 
+std::unique_ptr<WatchFrameReader> MakeWatchFrameReader(
+    Encoding encoding, size_t max_frame_bytes = WatchFrameReader::kMaxFrameBytes);
+
 // One JSON object a line; blank lines are skipped.
 class JsonWatchFrameReader final : public WatchFrameReader {
  public:
   explicit JsonWatchFrameReader(size_t max_frame_bytes = kMaxFrameBytes)
       : max_frame_bytes_(max_frame_bytes) {}
 
-  void Feed(std::string_view bytes) override;
+  void Feed(std::string_view bytes) override { buffer_.Append(bytes); }
   StatusOr<bool> Next(WatchFrame& frame) override;
-  size_t pending() const override { return buffer_.size() - position_; }
+  size_t pending() const override { return buffer_.unread().size(); }
 
  private:
   StatusOr<std::string_view> NextLine();
 
   const size_t max_frame_bytes_;
-  std::string buffer_;  // Its capacity covers the padding.
-  size_t position_ = 0;
-  size_t searched_ = 0;
+  FrameBuffer buffer_;
+  size_t searched_ = 0;  // Unread bytes that are known to hold no newline.
 };
 
 // An event is: prefix, `{`, type prefix, rest, suffix.
