@@ -61,7 +61,7 @@ std::vector<HealthCheck> FeedChecks(std::span<const FeedStatus> feeds) {
     HealthCheck check;
     check.name = "cache-sync/" + feed.id.ToString();
     check.required = false;
-    if (feed.state == CacheState::kStarting || feed.state == CacheState::kBroken) {
+    if (feed.state != CacheState::kSynced) {
       check.status = Unavailable(feed.reason.empty() ? "not synced" : feed.reason);
     }
     checks.push_back(std::move(check));
