@@ -19,12 +19,6 @@ std::string_view Required(const Filter& filter, std::string_view field) {
   return filter.fields().RequiredValue(field).value_or(std::string_view());
 }
 
-std::optional<std::string_view> RequiredNode(const Filter& filter) {
-  // As apiserver: spec.host is the old name of spec.nodeName.
-  const auto node = filter.fields().RequiredValue("spec.nodeName");
-  return node ? node : filter.fields().RequiredValue("spec.host");
-}
-
 }  // namespace
 
 size_t Dispatch::Hash::operator()(const IndexKey& key) const {
@@ -38,15 +32,15 @@ Dispatch::~Dispatch() {
   }
 }
 
-View& Dispatch::Join(Filter filter) {
+View& Dispatch::Join(Filter filter, Form form) {
   const IndexKey key = ChooseKey(filter);
   const auto bucket = buckets_.find(key);
   if (bucket != buckets_.end()) {
     for (View* view = *bucket; view != nullptr; view = view->next_) {
-      if (SameFilter(view->filter, filter)) return *view;
+      if (view->form == form && SameFilter(view->filter, filter)) return *view;
     }
   }
-  View* const view = new View(std::move(filter));
+  View* const view = new View(std::move(filter), form);
   view->key_ = ChooseKey(view->filter);  // Again: it must point into the view's own filter.
   if (bucket == buckets_.end()) {
     buckets_.insert(view);
@@ -60,6 +54,7 @@ View& Dispatch::Join(Filter filter) {
   ++views_;
   ++count(view->key_.kind);
   if (view->key_.kind == Kind::kLabel) CountLabelKey(view->key_.first, true);
+  if (view->key_.kind == Kind::kField) CountFieldKey(*view, true);
   return *view;
 }
 
@@ -74,6 +69,7 @@ void Dispatch::Remove(View& view) {
   --views_;
   --count(view.key_.kind);
   if (view.key_.kind == Kind::kLabel) CountLabelKey(view.key_.first, false);
+  if (view.key_.kind == Kind::kField) CountFieldKey(view, false);
   delete &view;
 }
 
@@ -83,7 +79,9 @@ IndexKey Dispatch::ChooseKey(const Filter& filter) const {
   const std::string_view name = Required(filter, "metadata.name");
   if (!name.empty() && !ns.empty()) return {Kind::kObject, ns, name};
   if (!name.empty()) return {Kind::kName, name, {}};
-  if (const auto node = RequiredNode(filter)) return {Kind::kNode, *node, {}};
+  if (const auto required = filter.required_field()) {
+    return {Kind::kField, (*filter.selectable())[required->field].label, required->value};
+  }
   for (const LabelSelector::Requirement& r : filter.labels().requirements()) {
     const bool equality = r.op == LabelSelector::Operator::kIn && r.values.size() == 1;
     if (equality && LabelKeyFits(r.key)) return {Kind::kLabel, r.key, r.values[0]};
@@ -110,6 +108,23 @@ void Dispatch::CountLabelKey(std::string_view key, bool added) {
     ++it->views;
   } else if (--it->views == 0) {
     label_keys_.erase(it);
+  }
+}
+
+void Dispatch::CountFieldKey(const View& view, bool added) {
+  const size_t field = view.filter.required_field()->field;
+  const auto& fields = view.filter.selectable();
+  const std::string_view label = view.key_.first;
+  auto it = std::find_if(field_keys_.begin(), field_keys_.end(),
+                         [&](const FieldKey& key) { return key.label() == label; });
+  if (added) {
+    if (it == field_keys_.end()) {
+      field_keys_.push_back({fields, field, 0});
+      it = field_keys_.end() - 1;
+    }
+    ++it->views;
+  } else if (--it->views == 0) {
+    field_keys_.erase(it);
   }
 }
 

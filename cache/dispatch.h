@@ -4,7 +4,8 @@
 // its filter requires. An event looks up the properties of its object, and of the object before it
 // where they differ:
 //
-//   Pod ns1/web-0 on node-7, app=web ─▶ {ns1,web-0} {web-0} {node-7} {app,web} {ns1} rest
+//   Pod ns1/web-0 on node-7, app=web ─▶ {ns1,web-0} {web-0} {spec.nodeName,node-7}
+//                                         {app,web} {ns1} rest
 //
 // so no view is offered an event twice, and kinds of buckets that nobody uses cost nothing.
 // Thread-affine. Owns the views.
@@ -13,6 +14,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,9 +32,9 @@ class Dispatch {
   Dispatch(const Dispatch&) = delete;
   Dispatch& operator=(const Dispatch&) = delete;
 
-  // The view of this filter, made if there is none. Stays where it is until Remove().
+  // The view of this filter and form, made if there is none. Stays where it is until Remove().
   // O(views with the same index key).
-  View& Join(Filter filter);
+  View& Join(Filter filter, Form form);
   void Remove(View& view);
 
   // Calls `offer(View&)` for each view that may match the event's object, or matched the one before
@@ -69,23 +71,31 @@ class Dispatch {
     std::string key;
     size_t views = 0;
   };
+  struct FieldKey {
+    std::shared_ptr<const SelectableFields> fields;
+    size_t field;
+    size_t views = 0;
+    std::string_view label() const { return (*fields)[field].label; }
+  };
 
   IndexKey ChooseKey(const Filter& filter) const;
   bool LabelKeyFits(std::string_view key) const;
   void CountLabelKey(std::string_view key, bool added);
+  void CountFieldKey(const View& view, bool added);
 
   size_t& count(Kind kind) { return counts_[static_cast<size_t>(kind)]; }
   bool used(Kind kind) const { return counts_[static_cast<size_t>(kind)] > 0; }
   template <typename Offer>
   void OfferBucket(const IndexKey& key, Offer& offer) const;
   template <typename Offer>
-  void OfferByNode(const LogEvent& event, Offer& offer) const;
+  void OfferByField(const LogEvent& event, Offer& offer) const;
   template <typename Offer>
   void OfferByLabel(const LogEvent& event, Offer& offer) const;
 
   absl::flat_hash_set<View*, Hash, Equal> buckets_;  // The first view of each.
   std::array<size_t, IndexKey::kKinds> counts_{};    // Views by kind.
   std::vector<LabelKey> label_keys_;
+  std::vector<FieldKey> field_keys_;  // At most one for each selectable field.
   size_t views_ = 0;
 };
 
@@ -94,7 +104,7 @@ void Dispatch::ForEachCandidate(const LogEvent& event, Offer&& offer) const {
   const Object& object = *event.object;  // Namespace and name never change.
   if (used(Kind::kRest)) OfferBucket({}, offer);
   if (used(Kind::kName)) OfferBucket({Kind::kName, object.name(), {}}, offer);
-  if (used(Kind::kNode)) OfferByNode(event, offer);
+  if (used(Kind::kField)) OfferByField(event, offer);
   if (used(Kind::kLabel)) OfferByLabel(event, offer);
   const std::string_view ns = object.namespace_();
   if (ns.empty()) return;
@@ -117,11 +127,16 @@ void Dispatch::OfferBucket(const IndexKey& key, Offer& offer) const {
 }
 
 template <typename Offer>
-void Dispatch::OfferByNode(const LogEvent& event, Offer& offer) const {
-  const std::string_view node = event.object->node_name();
-  OfferBucket({Kind::kNode, node, {}}, offer);
-  if (!event.previous || event.previous->node_name() == node) return;
-  OfferBucket({Kind::kNode, event.previous->node_name(), {}}, offer);
+void Dispatch::OfferByField(const LogEvent& event, Offer& offer) const {
+  std::string scratch, scratch_before;
+  for (const FieldKey& key : field_keys_) {
+    const std::string_view value = Filter::Text(*event.object, *key.fields, key.field, scratch);
+    OfferBucket({Kind::kField, key.label(), value}, offer);
+    if (!event.previous) continue;
+    const std::string_view before =
+        Filter::Text(*event.previous, *key.fields, key.field, scratch_before);
+    if (before != value) OfferBucket({Kind::kField, key.label(), before}, offer);
+  }
 }
 
 template <typename Offer>

@@ -4,8 +4,6 @@
 #include <chrono>
 #include <utility>
 
-#include "protocol/k8s/watch_frame.h"
-
 namespace weir {
 namespace {
 
@@ -37,7 +35,7 @@ FanOut::FanOut(Executor& worker, std::shared_ptr<const EventLog> log, Duration b
       wheel_(bookmark_interval) {}
 
 std::unique_ptr<Watcher> FanOut::Watch(WatchSpec spec, WatchSink& sink) {
-  View& view = dispatch_.Join(spec.filter);
+  View& view = dispatch_.Join(spec.filter, spec.form);
   return std::make_unique<CachedWatcher>(shared_from_this(), view, std::move(spec), sink);
 }
 
@@ -78,7 +76,7 @@ void FanOut::AddMatch(View& view, uint32_t event, Transition transition) {
 }
 
 void FanOut::Deliver(const Batch& batch, View& view) {
-  const FrameHeads& heads = Heads();
+  const Framing& framing = FramingOf(view.form);
   uint32_t index = std::exchange(view.first_match, View::kNoMatch);
   while (index != View::kNoMatch && !view.live.empty()) {
     Lease gather(*this);
@@ -86,13 +84,14 @@ void FanOut::Deliver(const Batch& batch, View& view) {
     while (index != View::kNoMatch) {
       const Match& match = matches_[index];
       const LogEvent& event = batch.events[match.event];
-      const size_t bytes = FrameGather::EventBytes(heads, match.transition, event);
+      const size_t bytes = framing.EventBytes(match.transition, event);
       if (!gather->Fits(bytes, CachedWatcher::kVisitBytes)) break;
-      gather->AddEvent(heads, match.transition, event);
+      gather->AddEvent(framing, match.transition, event);
       last_event = match.event;
       index = match.next;
     }
     ++counters_.gathers;
+    if (view.form.gzip_members) gather->Compress();
     WriteToLive(batch, view, *gather, last_event);
   }
 }
@@ -155,23 +154,34 @@ void FanOut::FinishAll(CachedWatcher::Ending ending) {
   }
 }
 
-const FrameHeads& FanOut::Heads() {
-  const std::shared_ptr<const TypeForm>& form = log_->newest().form;
-  if (form_ != form) {
-    form_ = form;
-    heads_.emplace(*form);
-    plain_ = initial_end_ = {};
+FanOut::Shape& FanOut::ShapeOf(Form form) {
+  Shape& shape = shapes_[(form.metadata_only ? 1 : 0) + (form.gzip_members ? 2 : 0)];
+  const std::shared_ptr<const TypeForm>& type_form = log_->newest().form;
+  if (!shape.framing || shape.framing->type_form() != type_form) {
+    shape.plain = shape.initial_end = {};
+    shape.framing.emplace(type_form, form.metadata_only);
   }
-  return *heads_;
+  return shape;
 }
 
-FanOut::SharedFrame FanOut::BookmarkAt(Revision revision, Bookmark& last, bool initial_events_end) {
-  Heads();
+FanOut::SharedFrame FanOut::PlainBookmark(Form form) {
+  Shape& shape = ShapeOf(form);
+  const Revision revision = log_->revision();
+  const bool made = shape.plain.frame && shape.plain.revision == revision;
+  SharedFrame frame = BookmarkAt(revision, shape, shape.plain, false);
+  if (made || !form.gzip_members) return frame;
+  // It goes out alone: compressed once for all.
+  const std::string_view piece = *frame;
+  shape.plain.frame = std::make_shared<const std::string>(http::GzipMember(std::span(&piece, 1)));
+  return shape.plain.frame;
+}
+
+FanOut::SharedFrame FanOut::BookmarkAt(Revision revision, Shape& shape, Bookmark& last,
+                                       bool initial_events_end) {
   if (last.frame && last.revision == revision) return last.frame;
-  const ResourceType& type = form_->type;
   last.revision = revision;
-  last.frame = std::make_shared<const std::string>(BookmarkFrame(
-      type.kind, type.id.ApiVersion(), form_->typed_items, revision, initial_events_end));
+  last.frame =
+      std::make_shared<const std::string>(shape.framing->Bookmark(revision, initial_events_end));
   ++counters_.bookmarks_encoded;
   return last.frame;
 }

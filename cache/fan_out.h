@@ -11,6 +11,7 @@
 // End(). Thread-affine, but the last reference may be dropped on any thread.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -19,8 +20,8 @@
 
 #include "cache/bookmark_wheel.h"
 #include "cache/dispatch.h"
-#include "cache/event_frame.h"
 #include "cache/event_log.h"
+#include "cache/frame_gather.h"
 #include "cache/replica.h"
 #include "cache/watcher.h"
 #include "protocol/base/executor.h"
@@ -74,13 +75,20 @@ class FanOut : public std::enable_shared_from_this<FanOut> {
 
   void Leave(View& view);
   void FinishAll(CachedWatcher::Ending ending);
-  const FrameHeads& Heads();
-  // Shared by all that need the same one.
-  SharedFrame PlainBookmark() { return BookmarkAt(log_->revision(), plain_, false); }
-  SharedFrame InitialEventsEnd(Revision revision) {
-    return BookmarkAt(revision, initial_end_, true);
+  // What watchers of one form share.
+  struct Shape {
+    std::optional<Framing> framing;  // Of the log's own type form.
+    Bookmark plain, initial_end;
+  };
+  Shape& ShapeOf(Form form);
+  const Framing& FramingOf(Form form) { return *ShapeOf(form).framing; }
+  // As it is sent: compressed where the form is.
+  SharedFrame PlainBookmark(Form form);
+  SharedFrame InitialEventsEnd(Form form, Revision revision) {
+    Shape& shape = ShapeOf(form);
+    return BookmarkAt(revision, shape, shape.initial_end, true);
   }
-  SharedFrame BookmarkAt(Revision revision, Bookmark& last, bool initial_events_end);
+  SharedFrame BookmarkAt(Revision revision, Shape& shape, Bookmark& last, bool initial_events_end);
   void ScheduleBookmark(CachedWatcher& watcher, Duration wait);
   void ArmTimer();
   void OnTimer();
@@ -100,9 +108,7 @@ class FanOut : public std::enable_shared_from_this<FanOut> {
   bool publishing_ = false;
   std::vector<View*> abandoned_;
 
-  std::shared_ptr<const TypeForm> form_;  // That `heads_` and the bookmarks are made for.
-  std::optional<FrameHeads> heads_;
-  Bookmark plain_, initial_end_;
+  std::array<Shape, 4> shapes_;  // Whole objects, metadata only; each plain, and compressed.
   BookmarkWheel wheel_;
   Executor::TimerId timer_ = 0;
   TimePoint timer_due_;

@@ -7,6 +7,7 @@
 
 #include "cache/upstream_json.h"
 #include "protocol/base/log.h"
+#include "protocol/k8s/proto_watch_frame.h"
 
 namespace weir {
 namespace {
@@ -38,10 +39,15 @@ Feed::Feed(Executor& home, ListWatcher& upstream, Cache& cache,
       listener_(listener),
       memory_(std::move(budget)),
       backoff_(options.seed),
-      scanner_(Encoding::kJson, fields_),
+      scanner_(options_.encoding, fields_),
       custom_(options.custom) {}
 
 Feed::~Feed() { Stop(); }
+
+std::string Feed::Name() const {
+  if (options_.encoding == Encoding::kJson) return type_.id.ToString();
+  return fmt::format("{} ({})", type_.id.ToString(), ToString(options_.encoding));
+}
 
 void Feed::Start() {
   ArmTick();
@@ -101,9 +107,7 @@ void Feed::Adopt(LoadedList list) {
   if (has_history_ && revision < cache_.revision()) {
     ++counters_.regressions;
     Log(LogLevel::kWarning, "Upstream's revision went back; all watches end",
-        {{"resource", type_.id.ToString()},
-         {"ours", cache_.revision().value},
-         {"upstream", revision.value}});
+        {{"resource", Name()}, {"ours", cache_.revision().value}, {"upstream", revision.value}});
     ForgetHistory();
   }
   if (has_history_) {
@@ -123,7 +127,7 @@ void Feed::Adopt(LoadedList list) {
   proven_ = revision;
   refused_since_ = TimePoint();
   Log(LogLevel::kInfo, "Feed listed",
-      {{"resource", type_.id.ToString()},
+      {{"resource", Name()},
        {"objects", count},
        {"changes", changes},
        {"revision", revision.value}});
@@ -137,8 +141,12 @@ std::shared_ptr<const TypeForm> Feed::FormOf(const LoadedList& list) const {
   form->type = type_;
   form->list_kind = list.kind;
   form->fields = fields_;
-  form->typed_items = list.objects.empty() ? custom_ : list.typed_items;
-  if (!form->typed_items) form->type_prefix = type_prefix_;
+  form->encoding = options_.encoding;
+  form->custom = options_.custom;
+  if (!IsProtobuf(options_.encoding)) {
+    form->typed_items = list.objects.empty() ? custom_ : list.typed_items;
+    if (!form->typed_items) form->type_prefix = type_prefix_;
+  }
   form->warning = list.warning;
   return form;
 }
@@ -178,8 +186,10 @@ void Feed::OnProbed(ListOutcome outcome) {
 void Feed::Open(bool rapid) {
   ++counters_.watches;
   const auto standing = std::chrono::duration_cast<seconds>(backoff_.Jitter(kStandingTimeout));
-  const WatchStream::Start start{
-      .from = proven_, .timeout = rapid ? kRapidTimeout : standing, .rapid = rapid};
+  const WatchStream::Start start{.from = proven_,
+                                 .timeout = rapid ? kRapidTimeout : standing,
+                                 .encoding = options_.encoding,
+                                 .rapid = rapid};
   next_ = std::make_unique<WatchStream>(upstream_, path_, start,
                                         static_cast<WatchStream::Handler&>(*this));
   if (!stream_) Enter(State::kOpening);
@@ -204,7 +214,9 @@ Status Feed::OnWatchFrame(WatchStream& stream, const WatchFrame& frame) {
 }
 
 Status Feed::TakeBookmark(const WatchFrame& frame) {
-  WEIR_ASSIGN_OR_RETURN(const Revision revision, BookmarkRevision(frame.object));
+  WEIR_ASSIGN_OR_RETURN(const Revision revision, IsProtobuf(options_.encoding)
+                                                     ? ProtobufBookmarkRevision(frame.object)
+                                                     : BookmarkRevision(frame.object));
   bookmarked_ = true;
   // A stream that began below ours may bring marks below it too: they say nothing new.
   if (revision < cache_.revision()) return OkStatus();
@@ -218,11 +230,11 @@ Status Feed::TakeBookmark(const WatchFrame& frame) {
 
 Status Feed::TakeEvent(const WatchFrame& frame) {
   WEIR_ASSIGN_OR_RETURN(const ScannedObject scanned, scanner_.Scan(frame.object));
-  WEIR_TRY(CheckForm(scanned));
+  WEIR_TRY(CheckForm(frame, scanned));
   const Revision revision = scanned.revision;
   const bool replayed = Replayed(revision);
   if (replayed && (!options_.shared_revisions || revision < cache_.revision())) return OkStatus();
-  ObjectRef object = Object::Make(scanned);
+  ObjectRef object = Object::Make(scanned, options_.encoding);
   const Status applied = cache_.Apply(frame.type == FrameType::kDeleted, object);
   if (absl::IsFailedPrecondition(applied)) {
     if (replayed) return OkStatus();
@@ -236,7 +248,16 @@ Status Feed::TakeEvent(const WatchFrame& frame) {
   return OkStatus();
 }
 
-Status Feed::CheckForm(const ScannedObject& scanned) {
+Status Feed::CheckForm(const WatchFrame& frame, const ScannedObject& scanned) {
+  if (IsProtobuf(options_.encoding)) {
+    const bool partial = options_.encoding == Encoding::kProtobufMetadata;
+    const bool expected =
+        partial ? frame.kind == "PartialObjectMetadata"
+                : frame.kind == type_.kind && frame.api_version == type_.id.ApiVersion();
+    if (expected) return OkStatus();
+    return InvalidArgument(
+        fmt::format("an event with an object of \"{}\" \"{}\"", frame.api_version, frame.kind));
+  }
   const TypeForm& form = *cache_.snapshot().form;
   const bool fits = form.typed_items ? scanned.type_prefix.empty() && scanned.kind == type_.kind &&
                                            scanned.api_version == type_.id.ApiVersion()
@@ -312,7 +333,7 @@ void Feed::AfterEnd(const WatchStream::Start& start, const WatchStream::End& end
   if (has_history_) SetCacheState(CacheState::kBroken);
   reason_ = why;
   if (end.ending != Ending::kClean) {
-    Log(LogLevel::kInfo, "Feed lost its stream", {{"resource", type_.id.ToString()}, {"why", why}});
+    Log(LogLevel::kInfo, "Feed lost its stream", {{"resource", Name()}, {"why", why}});
   }
   switch (end.ending) {
     case Ending::kExpired:
@@ -353,6 +374,7 @@ ListLoad::Options Feed::LoadOptions() const {
   ListLoad::Options options;
   options.page_size = options_.page_size;
   options.fields = fields_;
+  options.encoding = options_.encoding;
   return options;
 }
 
@@ -375,8 +397,7 @@ void Feed::ListAgainWithin(Duration time) {
 
 void Feed::Distrust(std::string_view why) {
   if (!has_history_ || state_ == State::kListing) return;
-  Log(LogLevel::kError, "The cache differs from upstream",
-      {{"resource", type_.id.ToString()}, {"why", why}});
+  Log(LogLevel::kError, "The cache differs from upstream", {{"resource", Name()}, {"why", why}});
   DropAll();
   SetCacheState(CacheState::kBroken);
   reason_ = why;

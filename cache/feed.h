@@ -48,6 +48,7 @@ class Feed final : private WatchStream::Handler {
  public:
   struct Options {
     uint64_t page_size = 10000;
+    Encoding encoding = Encoding::kJson;
     bool custom = false;  // A custom resource: its list items carry kind and apiVersion.
     bool shared_revisions =
         false;  // Several keys may change at one revision (events, which expire by lease).
@@ -124,7 +125,9 @@ class Feed final : private WatchStream::Handler {
   void OnWatchEnd(WatchStream& stream, const WatchStream::End& end) override;
   Status TakeBookmark(const WatchFrame& frame);
   Status TakeEvent(const WatchFrame& frame);
-  Status CheckForm(const ScannedObject& scanned);
+  Status CheckForm(const WatchFrame& frame, const ScannedObject& scanned);
+  // For logs: "v1/pods", "v1/pods (protobuf)".
+  std::string Name() const;
   // Whether the stream before this one has delivered it already.
   bool Replayed(Revision revision) const;
   bool Known(const Object& late) const;
@@ -152,7 +155,7 @@ class Feed final : private WatchStream::Handler {
   const ResourceType type_;
   const Options options_;
   const std::string path_;
-  const std::string type_prefix_;
+  const std::string type_prefix_;  // Of JSON.
   const std::shared_ptr<const SelectableFields> fields_;
   FeedListener& listener_;
   MemoryBudget::Share memory_;

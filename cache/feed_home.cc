@@ -14,6 +14,7 @@ FeedHome::FeedHome(Executor& home, MakeUpstream make_upstream, ResourceType type
       make_upstream_(std::move(make_upstream)),
       cache_(home, options_.log) {
   status_.id = type_.id;
+  status_.encoding = options_.feed.encoding;
   status_.state = CacheState::kStarting;
   status_.reason = "starting";
 }

@@ -51,6 +51,7 @@ class FeedHome final : public std::enable_shared_from_this<FeedHome>, private Fe
   std::shared_ptr<ProofSource> proofs() const { return freshness_; }
   FeedStatus Status() const ABSL_LOCKS_EXCLUDED(mutex_);
   const ResourceType& type() const { return type_; }
+  Encoding encoding() const { return options_.feed.encoding; }
 
  private:
   void OnFeedProgress() override;

@@ -56,7 +56,7 @@ void Feed::Refuse(std::string_view why, bool for_good) {
   SetCacheState(CacheState::kRefused);
   if (reason_ != why) {
     Log(LogLevel::kWarning, "Feed refused; its reads are forwarded",
-        {{"resource", type_.id.ToString()}, {"why", why}, {"for_good", for_good ? 1 : 0}});
+        {{"resource", Name()}, {"why", why}, {"for_good", for_good ? 1 : 0}});
   }
   Enter(State::kRefused);
   reason_ = why;
@@ -72,9 +72,7 @@ void Feed::Regressed(Revision upstream) {
   if (!has_history_) return;
   ++counters_.regressions;
   Log(LogLevel::kWarning, "Upstream's revision went back; all watches end",
-      {{"resource", type_.id.ToString()},
-       {"ours", cache_.revision().value},
-       {"upstream", upstream.value}});
+      {{"resource", Name()}, {"ours", cache_.revision().value}, {"upstream", upstream.value}});
   DropAll();
   ForgetHistory();
   BeginList();
@@ -128,7 +126,7 @@ void Feed::OnTick() {
   const bool overdue = now - opened_ > stream_->start().timeout + kOverdue;
   const bool lagging = suspected_ != TimePoint() && now - suspected_ >= kSuspicion;
   if (overdue || lagging) {
-    Log(LogLevel::kWarning, "Feed's stream fell silent", {{"resource", type_.id.ToString()}});
+    Log(LogLevel::kWarning, "Feed's stream fell silent", {{"resource", Name()}});
     DropAll();
     SetCacheState(CacheState::kBroken);
     reason_ = "WATCH: silent";

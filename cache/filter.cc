@@ -1,32 +1,73 @@
 #include "cache/filter.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "fmt/format.h"
 
 namespace weir {
+namespace {
 
-Filter::Filter(std::string namespace_name, LabelSelector labels, FieldSelector fields)
+bool IsKeyPart(std::string_view field) {
+  return field == "metadata.name" || field == "metadata.namespace";
+}
+
+}  // namespace
+
+Filter::Filter(std::string namespace_name, LabelSelector labels, FieldSelector fields,
+               std::shared_ptr<const SelectableFields> selectable)
     : namespace_(std::move(namespace_name)),
       labels_(std::move(labels)),
-      fields_(std::move(fields)) {}
+      fields_(std::move(fields)) {
+  const auto& requirements = fields_.requirements();
+  const bool compares =
+      std::any_of(requirements.begin(), requirements.end(),
+                  [](const auto& requirement) { return !IsKeyPart(requirement.field); });
+  if (compares) selectable_ = std::move(selectable);
+}
 
-Filter Filter::Of(const ReadRequest& request) {
-  return Filter(request.namespace_, request.label_selector, request.field_selector);
+Filter Filter::Of(const ReadRequest& request, std::shared_ptr<const SelectableFields> selectable) {
+  return Filter(request.namespace_, request.label_selector, request.field_selector,
+                std::move(selectable));
+}
+
+std::string_view Filter::Text(const Object& object, const SelectableFields& selectable,
+                              size_t field, std::string& scratch) {
+  // A cache whose objects were recorded by another table is replaced with its feed.
+  if (field >= object.field_count()) return {};
+  const SelectableField& described = selectable[field];
+  const std::string_view text = described.Text(object.field(field), object.encoding(), scratch);
+  if (!text.empty() || !described.fallback) return text;
+  const size_t other = *described.fallback;
+  return other < object.field_count()
+             ? selectable[other].Text(object.field(other), object.encoding(), scratch)
+             : std::string_view();
+}
+
+bool Filter::FieldsMatch(const Object& object) const {
+  std::string scratch;
+  return fields_.Matches([&](std::string_view field) -> std::string_view {
+    if (field == "metadata.name") return object.name();
+    if (field == "metadata.namespace") return object.namespace_();
+    const auto index = selectable_ ? selectable_->Find(field) : std::nullopt;
+    return index ? Text(object, *selectable_, *index, scratch) : std::string_view();
+  });
 }
 
 bool Filter::Matches(const Object& object) const {
   if (!namespace_.empty() && object.namespace_() != namespace_) return false;
-  if (!fields_.empty()) {
-    const auto value_of = [&object](std::string_view field) -> std::string_view {
-      if (field == "metadata.name") return object.name();
-      if (field == "metadata.namespace") return object.namespace_();
-      if (field == "spec.nodeName" || field == "spec.host") return object.node_name();
-      return {};
-    };
-    if (!fields_.Matches(value_of)) return false;
-  }
+  if (!fields_.empty() && !FieldsMatch(object)) return false;
   return labels_.empty() || labels_.Matches(object.labels());
+}
+
+std::optional<Filter::Required> Filter::required_field() const {
+  if (!selectable_) return std::nullopt;
+  for (const FieldSelector::Requirement& requirement : fields_.requirements()) {
+    if (!requirement.equal || IsKeyPart(requirement.field)) continue;
+    const auto index = selectable_->Find(requirement.field);
+    if (index) return Required{*index, requirement.value};
+  }
+  return std::nullopt;
 }
 
 std::pair<std::string, std::string> Filter::KeyRange() const {

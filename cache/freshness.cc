@@ -170,7 +170,7 @@ void Freshness::OnChecked(ListOutcome outcome) {
 }
 
 bool Freshness::Small() const {
-  return cache_->snapshot().tree.sums().item_bytes < limits_.small_bytes;
+  return cache_->snapshot().tree.sums().rest_bytes < limits_.small_bytes;
 }
 
 Duration Freshness::Grace() const {

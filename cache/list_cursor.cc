@@ -1,6 +1,7 @@
 #include "cache/list_cursor.h"
 
 #include <algorithm>
+#include <limits>
 #include <tuple>
 #include <utility>
 
@@ -10,10 +11,6 @@
 namespace weir {
 namespace {
 
-// An item is one of these and its rest().
-constexpr std::string_view kFirstItem = "{";
-constexpr std::string_view kNextItem = ",{";
-
 std::string_view NamespaceOf(const Filter& filter) {
   const std::string_view space = filter.namespace_name();
   return space.empty() ? filter.fields().RequiredValue("metadata.namespace").value_or("") : space;
@@ -22,17 +19,23 @@ std::string_view NamespaceOf(const Filter& filter) {
 }  // namespace
 
 ListCursor::ListCursor(Snapshot snapshot, ListSpec spec)
-    : snapshot_(std::move(snapshot)), spec_(std::move(spec)) {
+    : snapshot_(std::move(snapshot)),
+      spec_(std::move(spec)),
+      framing_(snapshot_.form, spec_.metadata_only) {
   SetRange();
   const ObjectTree::Sums in_range = snapshot_.tree.SumsBetween(start_, end_);
+  objects_in_range_ = in_range.objects;
   cursor_ = snapshot_.tree.LowerBound(start_);
-  paged_ = spec_.limit > 0 && in_range.objects > static_cast<uint64_t>(spec_.limit);
-  if (paged_) FindPage(in_range.objects);
-  WriteFrame();
-  if (!paged_ && spec_.filter.scope_only()) {
-    const uint64_t commas = in_range.objects == 0 ? 0 : in_range.objects - 1;
-    total_bytes_ = head_.size() + in_range.item_bytes + commas + tail_.size();
-  }
+  const bool scope_only = spec_.filter.scope_only();
+  const bool paged = spec_.limit > 0 && in_range.objects > static_cast<uint64_t>(spec_.limit);
+  finds_ = paged || spec_.candidates || (framing_.needs_sizes() && !scope_only);
+  if (finds_) return;
+  const uint64_t items_bytes = framing_.ItemBytes(in_range);
+  WriteFrame(items_bytes);
+  if (!scope_only) return;
+  const uint64_t separators = in_range.objects == 0 ? 0 : in_range.objects - 1;
+  total_bytes_ =
+      head_.size() + items_bytes + separators * framing_.separator_bytes() + tail_.size();
 }
 
 void ListCursor::SetRange() {
@@ -62,49 +65,64 @@ bool ListCursor::InRange() const {
   return cursor_.Valid() && (end_.empty() || cursor_->key() < end_);
 }
 
+bool ListCursor::FindAmongCandidates() {
+  const std::vector<ObjectRef>& candidates = *spec_.candidates;
+  for (size_t scanned = 0; next_candidate_ < candidates.size(); ++next_candidate_) {
+    if (scanned++ == kScan) return false;
+    const Object& object = *candidates[next_candidate_];
+    if (!spec_.filter.Matches(object)) continue;
+    found_.push_back(&object);
+    found_bytes_ += framing_.ItemBytes(object);
+  }
+  WriteFrame(found_bytes_);
+  return true;
+}
+
+bool ListCursor::Find() {
+  if (spec_.candidates) return FindAmongCandidates();
+  const uint64_t limit =
+      spec_.limit > 0 ? static_cast<uint64_t>(spec_.limit) : std::numeric_limits<uint64_t>::max();
+  const bool scope_only = spec_.filter.scope_only();
+  size_t scanned = 0;
+  for (; InRange() && found_.size() < limit; cursor_.Next()) {
+    if (scanned++ == kScan) return false;
+    cursor_.Prefetch();
+    if (!scope_only && !spec_.filter.Matches(*cursor_)) continue;
+    found_.push_back(&*cursor_);
+    found_bytes_ += framing_.ItemBytes(*cursor_);
+  }
+  EndFind(limit);
+  return true;
+}
+
 // api-semantics 2.5: without selectors what remains is counted; with selectors a token follows
 // wherever the scan stopped before the end, whether or not more objects match.
-void ListCursor::FindPage(uint64_t in_range) {
-  const auto limit = static_cast<uint64_t>(spec_.limit);
-  const bool scope_only = spec_.filter.scope_only();
-  for (; InRange() && page_.size() < limit; cursor_.Next()) {
-    cursor_.Prefetch();
-    if (scope_only || spec_.filter.Matches(*cursor_)) page_.push_back(&*cursor_);
+void ListCursor::EndFind(uint64_t limit) {
+  if (found_.size() == limit && InRange()) {
+    const Object& last = *found_.back();
+    continue_token_ = ContinueToken::Encode(static_cast<int64_t>(spec_.revision.value),
+                                            spec_.key_is_namespaced ? last.key() : last.name());
+    if (spec_.filter.scope_only()) remaining_ = objects_in_range_ - limit;
   }
-  if (page_.size() < limit || !InRange()) return;
-  const Object& last = *page_.back();
-  continue_token_ = ContinueToken::Encode(static_cast<int64_t>(spec_.revision.value),
-                                          spec_.key_is_namespaced ? last.key() : last.name());
-  if (scope_only) remaining_ = in_range - limit;
+  WriteFrame(found_bytes_);
 }
 
-// Everything around the items (api-semantics 2.8).
-void ListCursor::WriteFrame() {
-  const TypeForm& form = *snapshot_.form;
-  const std::string api_version = form.type.id.ApiVersion();
-  const std::string remaining =
-      remaining_ == 0 ? "" : fmt::format(R"("remainingItemCount":{})", remaining_);
-  if (form.typed_items) {
-    head_ = fmt::format(R"({{"apiVersion":"{}","items":[)", api_version);
-    tail_ =
-        fmt::format(R"(],"kind":"{}","metadata":{{"continue":"{}",{}{}"resourceVersion":"{}"}}}})",
-                    form.list_kind, continue_token_, remaining, remaining.empty() ? "" : ",",
-                    spec_.revision.value);
-    tail_ += '\n';
-    return;
-  }
-  head_ = fmt::format(R"({{"kind":"{}","apiVersion":"{}","metadata":{{"resourceVersion":"{}")",
-                      form.list_kind, api_version, spec_.revision.value);
-  if (!continue_token_.empty()) head_ += fmt::format(R"(,"continue":"{}")", continue_token_);
-  if (!remaining.empty()) head_ += "," + remaining;
-  head_ += R"(},"items":[)";
-  tail_ = "]}\n";
+void ListCursor::WriteFrame(uint64_t items_bytes) {
+  const Framing::ListMeta meta{
+      .revision = spec_.revision, .continue_token = continue_token_, .remaining = remaining_};
+  head_ = framing_.ListHead(meta, items_bytes);
+  tail_ = framing_.ListTail(meta);
+  ready_ = true;
 }
 
-const Object* ListCursor::NextItem() {
-  if (paged_) return page_index_ < page_.size() ? page_[page_index_++] : nullptr;
+const Object* ListCursor::NextItem(size_t& scanned, bool& yield) {
+  if (finds_) return found_index_ < found_.size() ? found_[found_index_++] : nullptr;
   const bool all_match = spec_.filter.scope_only();
   while (InRange()) {
+    if (scanned++ >= kScan) {
+      yield = true;
+      return nullptr;
+    }
     cursor_.Prefetch();
     const Object& object = *cursor_;
     cursor_.Next();
@@ -113,27 +131,25 @@ const Object* ListCursor::NextItem() {
   return nullptr;
 }
 
-size_t ListCursor::Next(size_t max_bytes, std::vector<std::string_view>& pieces) {
-  size_t bytes = 0;
-  const auto add = [&](std::string_view piece) {
-    pieces.push_back(piece);
-    bytes += piece.size();
-  };
-  if (!std::exchange(head_written_, true)) add(head_);
-  while (!done_ && (bytes == 0 || bytes < max_bytes)) {
-    const Object* const object = NextItem();
+ListCursor::Step ListCursor::Next(size_t max_bytes, Gather& gather) {
+  if (done_) return Step::kEnd;
+  if (!ready_ && !Find()) return Step::kYield;
+  const size_t before = gather.bytes();
+  if (!std::exchange(head_written_, true)) gather.Add(head_);
+  size_t scanned = 0;
+  while (gather.bytes() - before < max_bytes || gather.bytes() == before) {
+    bool yield = false;
+    const Object* const object = NextItem(scanned, yield);
+    if (yield) break;
     if (object == nullptr) {
-      add(tail_);
+      gather.Add(tail_);
       done_ = true;
       break;
     }
-    add(items_ == 0 ? kFirstItem : kNextItem);
-    add(object->rest());
+    framing_.AddItem(*object, items_ == 0, gather);
     ++items_;
   }
-  return bytes;
+  return gather.bytes() == before ? Step::kYield : Step::kPieces;
 }
-
-uint64_t ListCursor::total_bytes() const { return total_bytes_; }
 
 }  // namespace weir

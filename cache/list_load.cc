@@ -43,7 +43,7 @@ ListLoad::ListLoad(ListWatcher& upstream, std::string collection_path, Options o
       path_(std::move(collection_path)),
       options_(std::move(options)),
       done_(std::move(done)),
-      scanner_(Encoding::kJson, options_.fields) {
+      scanner_(options_.encoding, options_.fields) {
   AskPage("");
 }
 
@@ -51,13 +51,14 @@ ListLoad::~ListLoad() = default;
 
 void ListLoad::AskPage(const std::string& continue_token) {
   reader_ =
-      std::make_unique<JsonListReader>([this](std::string_view item) { return TakeItem(item); });
+      MakeListReader(options_.encoding, [this](std::string_view item) { return TakeItem(item); });
   ApiRequest request;
   request.target = fmt::format("{}?limit={}", path_, options_.page_size);
   if (!continue_token.empty()) {
     request.target += "&continue=";
     AppendEscaped(continue_token, request.target);
   }
+  request.accept = FeedAccept(options_.encoding, /*watch=*/false);
   request.head_timeout = options_.head_timeout;
   request.stall_timeout = kBodyStall;
   call_ = upstream_.Get(std::move(request), *this);
@@ -92,7 +93,7 @@ Status ListLoad::TakeItem(std::string_view item) {
     list.typed_items = !scanned.kind.empty();
     list.item_kind = scanned.kind;
   }
-  ObjectRef object = Object::Make(scanned);
+  ObjectRef object = Object::Make(scanned, options_.encoding);
   ObjectRef known = options_.known.Find(object->key());
   if (known && SameState(*known, *object)) {
     object = std::move(known);

@@ -50,6 +50,7 @@ class ListLoad final : private ApiResponseSink {
  public:
   struct Options {
     uint64_t page_size = 10000;
+    Encoding encoding = Encoding::kJson;
     bool first_page_only = false;  // With page_size 1: a probe, which only wants the revision.
     std::shared_ptr<const SelectableFields> fields = std::make_shared<const SelectableFields>();
     Duration head_timeout = std::chrono::seconds(30);

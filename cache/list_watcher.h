@@ -11,11 +11,13 @@
 
 #include "protocol/base/executor.h"
 #include "protocol/base/status.h"
+#include "protocol/k8s/form.h"
 
 namespace weir {
 
 struct ApiRequest {
   std::string target;  // Path and query: "/api/v1/pods?watch=true&resourceVersion=5".
+  std::string_view accept = kJsonType;  // Of a string that lives for ever: FeedAccept().
   // Until the response head; and then between two pieces of the body where `stall_timeout` is not
   // zero.
   Duration head_timeout = std::chrono::seconds(60);
@@ -49,7 +51,7 @@ class ApiCall {
   virtual ~ApiCall() = default;
 };
 
-// Sends GETs with Weir's own credential, JSON only, to one of the upstream's endpoints.
+// Sends GETs with Weir's own credential to one of the upstream's endpoints.
 // Thread-affine.
 class ListWatcher {
  public:

@@ -1,9 +1,11 @@
 #include "cache/object.h"
 
 #include <array>
-#include <charconv>
 #include <cstring>
+#include <limits>
 #include <new>
+
+#include "cache/splice.h"
 
 namespace weir {
 namespace {
@@ -24,8 +26,12 @@ Span SpanOf(std::string_view part, std::string_view whole) {
 
 }  // namespace
 
-Object* Object::Allocate(size_t key_length, size_t rest_length) {
-  auto* const object = new (::operator new(sizeof(Object) + key_length + rest_length)) Object();
+static_assert(sizeof(Object) <= 64);
+
+Object* Object::Allocate(size_t fields, size_t key_length, size_t rest_length) {
+  const size_t bytes = sizeof(Object) + fields * sizeof(Span) + key_length + rest_length;
+  auto* const object = new (::operator new(bytes)) Object();
+  object->field_count_ = static_cast<uint8_t>(fields);
   object->key_length_ = static_cast<uint32_t>(key_length);
   object->rest_length_ = static_cast<uint32_t>(rest_length);
   return object;
@@ -38,49 +44,44 @@ void Object::Unref() const {
   ::operator delete(self);
 }
 
-ObjectRef Object::Make(const ScannedObject& scanned) {
+ObjectRef Object::Make(const ScannedObject& scanned, Encoding encoding) {
   const std::string_view space = scanned.namespace_;
   const size_t key_length = scanned.name.size() + (space.empty() ? 0 : space.size() + 1);
-  Object* const object = Allocate(key_length, scanned.rest.size());
+  Object* const object = Allocate(scanned.field_count, key_length, scanned.rest.size());
+  object->encoding_ = encoding;
   object->revision_ = scanned.revision;
-  object->namespace_length_ = static_cast<uint32_t>(space.size());
+  object->namespace_length_ = static_cast<uint16_t>(space.size());
   object->uid_ = SpanOf(scanned.uid, scanned.rest);
   object->revision_digits_ = scanned.revision_digits;
   object->metadata_ = scanned.metadata;
   object->labels_ = scanned.labels;
-  object->node_name_ = scanned.fields[0];
-
-  char* to = const_cast<char*>(object->data());
-  if (!space.empty()) to = Append(Append(to, space), "/");
+  for (size_t i = 0; i < scanned.field_count; ++i) object->field_spans()[i] = scanned.fields[i];
+  char* to = object->data();
+  if (!space.empty()) {
+    to = Append(to, space);
+    *to++ = '/';
+  }
   Append(Append(to, scanned.name), scanned.rest);
   return ObjectRef::Adopt(object);
 }
 
 ObjectRef Object::WithRevision(const Object& object, Revision revision) {
-  std::array<char, 20> buffer;
-  const auto written = std::to_chars(buffer.begin(), buffer.end(), revision.value);
-  const std::string_view digits(buffer.data(), static_cast<size_t>(written.ptr - buffer.data()));
-
-  const std::string_view before = object.before_revision();
-  const std::string_view after = object.after_revision();
-  Object* const copy = Allocate(object.key_length_, before.size() + digits.size() + after.size());
+  std::array<char, RevisionSplice::kScratchBytes> scratch;
+  const RevisionSplice splice(object, revision, scratch.data());
+  Object* const copy = Allocate(object.field_count_, object.key_length_, splice.whole_bytes());
+  copy->encoding_ = object.encoding_;
   copy->revision_ = revision;
   copy->namespace_length_ = object.namespace_length_;
-  char* const to = Append(const_cast<char*>(copy->data()), object.key());
-  Append(Append(Append(to, before), digits), after);
+  char* to = Append(copy->data(), object.key());
+  for (const std::string_view piece : splice.Whole()) to = Append(to, piece);
 
-  // Unsigned wrap-around makes the addition of a smaller length a subtraction.
-  const auto grown = static_cast<uint32_t>(digits.size()) - object.revision_digits_.length;
-  const auto moved = [&](Span span) {
-    if (span.offset > object.revision_digits_.offset) span.offset += grown;
-    return span;
-  };
-  copy->uid_ = moved(object.uid_);
-  copy->labels_ = moved(object.labels_);
-  copy->node_name_ = moved(object.node_name_);
-  copy->metadata_ = object.metadata_;
-  copy->metadata_.length += grown;
-  copy->revision_digits_ = {object.revision_digits_.offset, static_cast<uint32_t>(digits.size())};
+  copy->uid_ = splice.Moved(object.uid_);
+  copy->labels_ = splice.Moved(object.labels_);
+  copy->metadata_ = splice.metadata();
+  copy->revision_digits_ = splice.digits();
+  for (size_t i = 0; i < object.field_count_; ++i) {
+    copy->field_spans()[i] = splice.Moved(object.field_spans()[i]);
+  }
   return ObjectRef::Adopt(copy);
 }
 
@@ -96,24 +97,9 @@ std::string_view Object::rest() const { return {data() + key_length_, rest_lengt
 
 std::string_view Object::uid() const { return uid_.In(rest()); }
 
-std::string_view Object::labels_json() const { return labels_.In(rest()); }
-
-LabelsView Object::labels() const { return LabelsView(labels_json()); }
-
-std::string_view Object::node_name() const { return node_name_.In(rest()); }
-
-std::string_view Object::metadata() const { return metadata_.In(rest()); }
-
-std::string_view Object::before_revision() const {
-  return rest().substr(0, revision_digits_.offset);
-}
-
-std::string_view Object::after_revision() const {
-  return rest().substr(revision_digits_.offset + revision_digits_.length);
-}
-
 size_t Object::footprint() const {
-  const size_t bytes = sizeof(Object) + key_length_ + rest_length_ + kAllocationHeader;
+  const size_t bytes =
+      sizeof(Object) + field_count_ * sizeof(Span) + key_length_ + rest_length_ + kAllocationHeader;
   return (bytes + kAllocationStep - 1) / kAllocationStep * kAllocationStep;
 }
 

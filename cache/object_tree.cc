@@ -16,6 +16,20 @@ constexpr uint32_t kComfortable = 48;
 
 }  // namespace
 
+ObjectTree::Sums& ObjectTree::Sums::operator+=(const Sums& other) {
+  objects += other.objects;
+  rest_bytes += other.rest_bytes;
+  metadata_bytes += other.metadata_bytes;
+  return *this;
+}
+
+ObjectTree::Sums& ObjectTree::Sums::operator-=(const Sums& other) {
+  objects -= other.objects;
+  rest_bytes -= other.rest_bytes;
+  metadata_bytes -= other.metadata_bytes;
+  return *this;
+}
+
 // A leaf holds objects; an inner node holds nodes, and beside each the first object below it, which
 // makes the search the same in both. Changed only while a single tree holds it; every other node is
 // immutable.
@@ -148,8 +162,7 @@ void ObjectTree::Node::CloseGap(uint32_t i, uint32_t count) {
 void ObjectTree::Node::InsertObject(uint32_t i, const Object* object) {
   MakeRoom(i, 1);
   firsts_[i] = object;
-  ++sums_.objects;
-  sums_.item_bytes += object->item_bytes();
+  sums_ += Sums::Of(*object);
 }
 
 void ObjectTree::Node::InsertChild(uint32_t i, Node* child) {
@@ -159,15 +172,15 @@ void ObjectTree::Node::InsertChild(uint32_t i, Node* child) {
 }
 
 const Object* ObjectTree::Node::ReplaceObject(uint32_t i, const Object* object) {
-  sums_.item_bytes += object->item_bytes() - firsts_[i]->item_bytes();
+  sums_ += Sums::Of(*object);
+  sums_ -= Sums::Of(*firsts_[i]);
   return std::exchange(firsts_[i], object);
 }
 
 const Object* ObjectTree::Node::RemoveObject(uint32_t i) {
   const Object* const object = firsts_[i];
   CloseGap(i, 1);
-  --sums_.objects;
-  sums_.item_bytes -= object->item_bytes();
+  sums_ -= Sums::Of(*object);
   return object;
 }
 
@@ -175,9 +188,8 @@ void ObjectTree::Node::RemoveChild(uint32_t i) { CloseGap(i, 1); }
 
 void ObjectTree::Node::Refresh(uint32_t i, const Sums& before) {
   const Node& changed = *child(i);
-  // Unsigned wrap-around makes this right for a loss too.
-  sums_.objects += changed.sums_.objects - before.objects;
-  sums_.item_bytes += changed.sums_.item_bytes - before.item_bytes;
+  sums_ += changed.sums_;
+  sums_ -= before;
   if (changed.size_ > 0) firsts_[i] = changed.firsts_[0];
 }
 
@@ -196,8 +208,7 @@ void ObjectTree::Node::TakeLast(Node& from, uint32_t count) {
 void ObjectTree::Node::Sum() {
   sums_ = {};
   for (uint32_t i = 0; i < size_; ++i) {
-    sums_.objects += is_leaf() ? 1 : child(i)->sums_.objects;
-    sums_.item_bytes += is_leaf() ? firsts_[i]->item_bytes() : child(i)->sums_.item_bytes;
+    sums_ += is_leaf() ? Sums::Of(*firsts_[i]) : child(i)->sums_;
   }
 }
 
@@ -450,25 +461,22 @@ ObjectTree::Sums ObjectTree::sums() const { return root_ ? root_->sums() : Sums(
 ObjectTree::Sums ObjectTree::SumsBetween(std::string_view from, std::string_view to) const {
   const auto below = [this](std::string_view key) {
     Sums sums;
-    const auto add = [&sums](const Sums& more) {
-      sums.objects += more.objects;
-      sums.item_bytes += more.item_bytes;
-    };
     const Node* node = root_.get();
     while (node != nullptr && !node->is_leaf()) {
       const uint32_t at = node->ChildFor(key);
-      for (uint32_t i = 0; i < at; ++i) add(node->child(i)->sums());
+      for (uint32_t i = 0; i < at; ++i) sums += node->child(i)->sums();
       node = node->child(at);
     }
     if (node == nullptr) return sums;
     const uint32_t end = node->LowerBound(key);
-    for (uint32_t i = 0; i < end; ++i) add({1, node->object(i)->item_bytes()});
+    for (uint32_t i = 0; i < end; ++i) sums += Sums::Of(*node->object(i));
     return sums;
   };
-  const Sums upper = to.empty() ? sums() : below(to);
+  Sums upper = to.empty() ? sums() : below(to);
   const Sums lower = below(from);
   if (upper.objects <= lower.objects) return {};
-  return {upper.objects - lower.objects, upper.item_bytes - lower.item_bytes};
+  upper -= lower;
+  return upper;
 }
 
 size_t ObjectTree::node_bytes() { return sizeof(Node) + sizeof(Node*) * kMaxEntries; }
@@ -486,17 +494,15 @@ bool ConsistentNode(const ObjectTree::Node& node, bool is_root, const Object*& l
       const Object* const object = node.object(i);
       if (last != nullptr && last->key() >= object->key()) return false;
       last = object;
-      sums.objects += 1;
-      sums.item_bytes += object->item_bytes();
+      sums += ObjectTree::Sums::Of(*object);
       continue;
     }
     const ObjectTree::Node& child = *node.child(i);
     if (child.level() + 1 != node.level() || child.object(0) != node.object(i)) return false;
     if (!ConsistentNode(child, false, last)) return false;
-    sums.objects += child.sums().objects;
-    sums.item_bytes += child.sums().item_bytes;
+    sums += child.sums();
   }
-  return sums.objects == node.sums().objects && sums.item_bytes == node.sums().item_bytes;
+  return sums == node.sums();
 }
 
 }  // namespace

@@ -20,7 +20,15 @@ class ObjectTree {
  public:
   struct Sums {
     uint64_t objects = 0;
-    uint64_t item_bytes = 0;  // Object::item_bytes.
+    uint64_t rest_bytes = 0;      // Object::rest_item_bytes().
+    uint64_t metadata_bytes = 0;  // Object::metadata_item_bytes().
+
+    static Sums Of(const Object& object) {
+      return {1, object.rest_item_bytes(), object.metadata_item_bytes()};
+    }
+    Sums& operator+=(const Sums& other);
+    Sums& operator-=(const Sums& other);
+    friend bool operator==(const Sums&, const Sums&) = default;
   };
   class Node;  // In object_tree.cc.
   class Editor;

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <random>
+#include <tuple>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
@@ -63,14 +64,17 @@ class Core : public std::enable_shared_from_this<Core> {
   Core(Registry::Options options, std::vector<Registry::Worker> workers);
 
   void Start();
-  void Open(size_t worker, const ResourceId& id,
+  void Open(size_t worker, const ResourceId& id, const WantedEncoding& wanted,
             absl::AnyInvocable<void(std::shared_ptr<Replica>)> done) ABSL_LOCKS_EXCLUDED(mutex_);
   std::vector<FeedStatus> Status() ABSL_LOCKS_EXCLUDED(mutex_);
   void Shutdown() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
+  // A feed is one type in one encoding.
+  using FeedKey = std::pair<ResourceId, Encoding>;
   struct Entry {
     std::shared_ptr<FeedHome> home;
+    bool custom = false;  // A custom resource.
     size_t home_worker = 0;
     std::vector<std::shared_ptr<Replica>> replicas;  // By worker; null where none has read it yet.
     TimePoint used;       // When it was last opened, or last seen with watchers.
@@ -78,10 +82,13 @@ class Core : public std::enable_shared_from_this<Core> {
   };
 
   bool Excluded(const ResourceId& id) const;
-  std::shared_ptr<Replica> Admit(size_t worker, const DiscoveredType& type)
+  // The replica of a feed that runs already; null where none does.
+  std::shared_ptr<Replica> FindOpen(size_t worker, const ResourceId& id,
+                                    const WantedEncoding& wanted) ABSL_LOCKS_EXCLUDED(mutex_);
+  std::shared_ptr<Replica> Admit(size_t worker, const DiscoveredType& type, Encoding encoding)
       ABSL_LOCKS_EXCLUDED(mutex_);
-  Entry& AddEntry(const DiscoveredType& type, std::optional<size_t> at, FeedHome::Options options)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Entry& AddEntry(const DiscoveredType& type, Encoding encoding, std::optional<size_t> at,
+                  FeedHome::Options options) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::shared_ptr<Replica> ReplicaOf(Entry& entry, size_t worker)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   size_t LeastLoadedWorker() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -108,7 +115,7 @@ class Core : public std::enable_shared_from_this<Core> {
   std::shared_ptr<Discovery> discovery_;  // Constant after Start().
 
   Mutex mutex_;
-  absl::flat_hash_map<ResourceId, Entry> entries_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<FeedKey, Entry> entries_ ABSL_GUARDED_BY(mutex_);
   uint64_t next_seed_ ABSL_GUARDED_BY(mutex_);
   bool shut_down_ ABSL_GUARDED_BY(mutex_) = false;
 
@@ -131,7 +138,7 @@ void Core::Start() {
   const std::weak_ptr<Core> weak = weak_from_this();
   Discovery::Listener listener;
   listener.type_changed = [weak](const ResourceId& id) {
-    const auto is_it = [&](const ResourceId& each) { return each == id; };
+    const auto is_it = [&](const FeedKey& each, const Entry&) { return each.first == id; };
     if (const auto core = weak.lock()) core->End(is_it, "discovery has changed");
   };
   listener.upgraded = [weak](std::string_view version) {
@@ -149,8 +156,10 @@ void Core::Start() {
     api_services.on_progress = [weak](const Cache& cache) {
       if (const auto core = weak.lock()) core->OnApiServices(cache);
     };
-    AddEntry({BuiltInType(kCrds, "CustomResourceDefinition")}, 0, std::move(crds)).pinned = true;
-    AddEntry({BuiltInType(kApiServices, "APIService")}, 0, std::move(api_services)).pinned = true;
+    AddEntry({BuiltInType(kCrds, "CustomResourceDefinition")}, Encoding::kJson, 0, std::move(crds))
+        .pinned = true;
+    AddEntry({BuiltInType(kApiServices, "APIService")}, Encoding::kJson, 0, std::move(api_services))
+        .pinned = true;
   }
   for (size_t worker = 0; worker < workers_.size(); ++worker) {
     workers_[worker].executor->Post([weak, worker] {
@@ -166,40 +175,54 @@ bool Core::Excluded(const ResourceId& id) const {
   return !options_.cache_only.empty() && !Contains(options_.cache_only, id);
 }
 
-void Core::Open(size_t worker, const ResourceId& id,
+std::shared_ptr<Replica> Core::FindOpen(size_t worker, const ResourceId& id,
+                                        const WantedEncoding& wanted) {
+  const MutexLock lock(mutex_);
+  if (shut_down_) return nullptr;
+  for (const std::optional<Encoding>& encoding : {wanted.built_in, wanted.custom}) {
+    if (!encoding) continue;
+    const auto found = entries_.find(FeedKey(id, *encoding));
+    if (found == entries_.end()) continue;
+    Entry& entry = found->second;
+    if ((entry.custom ? wanted.custom : wanted.built_in) == *encoding) {
+      return ReplicaOf(entry, worker);
+    }
+  }
+  return nullptr;
+}
+
+void Core::Open(size_t worker, const ResourceId& id, const WantedEncoding& wanted,
                 absl::AnyInvocable<void(std::shared_ptr<Replica>)> done) {
   if (Excluded(id)) return done(nullptr);
-  std::shared_ptr<Replica> replica;
-  {
-    const MutexLock lock(mutex_);
-    const auto found = entries_.find(id);
-    if (found != entries_.end() && !shut_down_) replica = ReplicaOf(found->second, worker);
+  if (std::shared_ptr<Replica> replica = FindOpen(worker, id, wanted)) {
+    return done(std::move(replica));
   }
-  if (replica) return done(std::move(replica));
   discovery_->Find(id, *workers_[worker].executor,
-                   [weak = weak_from_this(), worker,
+                   [weak = weak_from_this(), worker, wanted,
                     done = std::move(done)](std::optional<DiscoveredType> type) mutable {
                      const std::shared_ptr<Core> core = weak.lock();
-                     const bool cacheable =
-                         core && type && type->type.can_list && type->type.can_watch;
-                     done(cacheable ? core->Admit(worker, *type) : nullptr);
+                     if (!core || !type || !type->type.can_list || !type->type.can_watch)
+                       return done(nullptr);
+                     const auto encoding = type->custom ? wanted.custom : wanted.built_in;
+                     done(encoding ? core->Admit(worker, *type, *encoding) : nullptr);
                    });
 }
 
-std::shared_ptr<Replica> Core::Admit(size_t worker, const DiscoveredType& type) {
+std::shared_ptr<Replica> Core::Admit(size_t worker, const DiscoveredType& type, Encoding encoding) {
   const MutexLock lock(mutex_);
   if (shut_down_) return nullptr;
-  const auto found = entries_.find(type.type.id);
+  const auto found = entries_.find(FeedKey(type.type.id, encoding));
   if (found != entries_.end()) return ReplicaOf(found->second, worker);
   FeedHome::Options options;
   options.on_type_missing = [weak = std::weak_ptr(discovery_), id = type.type.id] {
     if (const auto discovery = weak.lock()) discovery->Recheck(id);
   };
-  return ReplicaOf(AddEntry(type, std::nullopt, std::move(options)), worker);
+  return ReplicaOf(AddEntry(type, encoding, std::nullopt, std::move(options)), worker);
 }
 
-Core::Entry& Core::AddEntry(const DiscoveredType& type, std::optional<size_t> at,
+Core::Entry& Core::AddEntry(const DiscoveredType& type, Encoding encoding, std::optional<size_t> at,
                             FeedHome::Options options) {
+  options.feed.encoding = encoding;
   options.feed.page_size = options_.page_size;
   options.feed.custom = type.custom;
   options.feed.strict_resync = options_.strict_resync;
@@ -209,11 +232,12 @@ Core::Entry& Core::AddEntry(const DiscoveredType& type, std::optional<size_t> at
   const Registry::Worker& home = workers_[worker];
   Entry entry;
   entry.home_worker = worker;
+  entry.custom = type.custom;
   entry.home = std::make_shared<FeedHome>(*home.executor, home.make_list_watcher, type.type,
                                           std::move(options), budget_);
   entry.replicas.resize(workers_.size());
   entry.home->Start();
-  return entries_[type.type.id] = std::move(entry);
+  return entries_[FeedKey(type.type.id, encoding)] = std::move(entry);
 }
 
 size_t Core::LeastLoadedWorker() const {
@@ -227,7 +251,13 @@ std::shared_ptr<Replica> Core::ReplicaOf(Entry& entry, size_t worker) {
   entry.used = executor.Now();
   std::shared_ptr<Replica>& replica = entry.replicas[worker];
   if (!replica) {
-    replica = Replica::Make(executor, entry.home->proofs(), options_.reads);
+    Replica::Limits limits = options_.reads;
+    for (const Registry::Options::Index& index : options_.indexes) {
+      if (index.resource == entry.home->type().id.GroupResource()) {
+        limits.indexes.push_back(index.property);
+      }
+    }
+    replica = Replica::Make(executor, entry.home->proofs(), std::move(limits));
     entry.home->AddReader(replica);
   }
   return replica;
@@ -239,14 +269,16 @@ void Core::End(Wanted wanted, std::string_view why) {
   {
     const MutexLock lock(mutex_);
     absl::erase_if(entries_, [&](auto& item) {
-      if (item.second.pinned || !wanted(item.first)) return false;
+      if (item.second.pinned || !wanted(item.first, item.second)) return false;
       ended.push_back(std::move(item.second));
       return true;
     });
   }
   for (Entry& entry : ended) {
     Log(LogLevel::kInfo, "Feed ended",
-        {{"resource", entry.home->type().id.ToString()}, {"why", why}});
+        {{"resource", entry.home->type().id.ToString()},
+         {"encoding", ToString(entry.home->encoding())},
+         {"why", why}});
     Release(std::move(entry));
   }
 }
@@ -283,7 +315,7 @@ void Core::OnCrds(const Cache& cache) {
   discovery_->SetCustom(Discovery::Source::kKnown, crds_.Names());
   for (const std::string& name : changed) {
     discovery_->Forget(GroupOf(name));
-    End([&](const ResourceId& id) { return id.GroupResource() == name; },
+    End([&](const FeedKey& key, const Entry&) { return key.first.GroupResource() == name; },
         "its CustomResourceDefinition has changed");
   }
 }
@@ -302,7 +334,7 @@ void Core::OnApiServices(const Cache& cache) {
   for (const std::string& name : changed) {
     const std::string group_version = GroupVersionOf(name);
     if (!aggregated.contains(group_version)) continue;
-    End([&](const ResourceId& id) { return id.ApiVersion() == group_version; },
+    End([&](const FeedKey& key, const Entry&) { return key.first.ApiVersion() == group_version; },
         "another server answers its group");
   }
   discovery_->SetAggregated(Discovery::Source::kKnown, std::move(aggregated));
@@ -329,17 +361,8 @@ void Core::NoteReaders(size_t worker) {
 }
 
 void Core::EndIdle() {
-  std::vector<ResourceId> idle;
-  {
-    const MutexLock lock(mutex_);
-    const TimePoint oldest = workers_.front().executor->Now() - options_.idle_timeout;
-    for (const auto& [id, entry] : entries_) {
-      if (entry.used < oldest) idle.push_back(id);
-    }
-  }
-  if (idle.empty()) return;
-  End([&](const ResourceId& id) { return std::find(idle.begin(), idle.end(), id) != idle.end(); },
-      "idle");
+  const TimePoint oldest = workers_.front().executor->Now() - options_.idle_timeout;
+  End([oldest](const FeedKey&, const Entry& entry) { return entry.used < oldest; }, "idle");
 }
 
 std::vector<FeedStatus> Core::Status() {
@@ -347,8 +370,9 @@ std::vector<FeedStatus> Core::Status() {
   const MutexLock lock(mutex_);
   all.reserve(entries_.size());
   for (const auto& [id, entry] : entries_) all.push_back(entry.home->Status());
-  std::sort(all.begin(), all.end(),
-            [](const FeedStatus& a, const FeedStatus& b) { return a.id < b.id; });
+  std::sort(all.begin(), all.end(), [](const FeedStatus& a, const FeedStatus& b) {
+    return std::tie(a.id, a.encoding) < std::tie(b.id, b.encoding);
+  });
   return all;
 }
 
@@ -372,9 +396,9 @@ class RegistryOfFeeds final : public Registry {
   }
   ~RegistryOfFeeds() override { core_->Shutdown(); }
 
-  void Open(size_t worker, const ResourceId& id,
+  void Open(size_t worker, const ResourceId& id, const WantedEncoding& wanted,
             absl::AnyInvocable<void(std::shared_ptr<Replica>)> done) override {
-    core_->Open(worker, id, std::move(done));
+    core_->Open(worker, id, wanted, std::move(done));
   }
   std::vector<FeedStatus> Status() override { return core_->Status(); }
   void Shutdown() override { core_->Shutdown(); }

@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,9 +26,17 @@ enum class TypeVerdict : uint8_t {
   kForward,  // Unknown, not watchable, aggregated, or excluded by configuration: upstream answers.
 };
 
+// In which encoding a reader wants a type, which depends on what the type is: custom resources have
+// no protobuf of their own. Unset: in none that is cached.
+struct WantedEncoding {
+  std::optional<Encoding> built_in = Encoding::kJson;
+  std::optional<Encoding> custom = Encoding::kJson;
+};
+
 // One line of /readyz and /metrics.
 struct FeedStatus {
   ResourceId id;
+  Encoding encoding = Encoding::kJson;
   CacheState state;
   Revision revision;
   size_t objects = 0;
@@ -50,6 +59,13 @@ class Registry {
     Duration idle_timeout = std::chrono::hours(1);
     Cache::Limits log;
     Replica::Limits reads;
+    // What LISTs of a resource ("pods", "widgets.example.com") are looked up by.
+    struct Index {
+      std::string resource;
+      IndexedProperty property;
+    };
+    std::vector<Index> indexes = {{"pods", {false, "spec.nodeName"}},
+                                  {"resourceslices.resource.k8s.io", {false, "spec.nodeName"}}};
     bool strict_resync =
         false;  // End all watches with 410 after a resynchronisation, as kube-apiserver would.
     uint64_t page_size = 10000;
@@ -64,10 +80,10 @@ class Registry {
   static std::unique_ptr<Registry> Make(Options options, std::vector<Worker> workers);
   virtual ~Registry() = default;
 
-  // The replica of `id` on the calling worker (index into `workers`), starting the feed if it is
-  // the first reader; null: forward. Calls `done` at once when discovery knows the name, else after
-  // asking upstream.
-  virtual void Open(size_t worker, const ResourceId& id,
+  // The replica of `id` in the encoding wanted, on the calling worker (index into `workers`),
+  // starting the feed if it is the first reader; null: forward. Calls `done` at once when discovery
+  // knows the name, else after asking upstream.
+  virtual void Open(size_t worker, const ResourceId& id, const WantedEncoding& wanted,
                     absl::AnyInvocable<void(std::shared_ptr<Replica>)> done) = 0;
 
   // A copy of every feed's state, for the admin port. Thread-safe.

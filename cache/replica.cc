@@ -16,13 +16,32 @@ class LogReplica final : public Replica {
       : worker_(worker),
         log_(std::make_shared<EventLog>()),
         fan_out_(std::make_shared<FanOut>(worker, log_, limits.bookmark_interval)),
-        reads_(std::make_shared<PendingReads>(worker, std::move(proofs), limits, log_)) {}
+        reads_(std::make_shared<PendingReads>(worker, std::move(proofs), limits, log_)),
+        properties_(std::move(limits.indexes)) {}
 
   std::unique_ptr<ReadTicket> Read(const ReadSpec& spec, ReadCallback done) override {
     return reads_->Read(spec, std::move(done));
   }
   std::unique_ptr<Watcher> Watch(WatchSpec spec, WatchSink& sink) override {
     return fan_out_->Watch(std::move(spec), sink);
+  }
+
+  std::optional<std::span<const ObjectRef>> Candidates(const Filter& filter) override {
+    const Snapshot& newest = log_->newest();
+    if (newest.form == nullptr) return std::nullopt;
+    if (indexes_.empty()) {
+      for (const IndexedProperty& property : properties_) {
+        indexes_.emplace_back(property, newest.form->fields);
+      }
+    }
+    for (ListIndex& index : indexes_) {
+      const auto value = index.Required(filter);
+      if (!value) continue;
+      if (!index.built()) index.Build(newest.tree);
+      const std::vector<ObjectRef>* const found = index.Find(*value);
+      return found == nullptr ? std::span<const ObjectRef>() : std::span(*found);
+    }
+    return std::nullopt;
   }
 
   Executor* executor() const override { return &worker_; }
@@ -34,6 +53,7 @@ class LogReplica final : public Replica {
   void OnReset(std::deque<BatchRef> log, CacheState state) override {
     const bool replaces = !log_->empty();
     log_->Reset(std::move(log));
+    indexes_.clear();
     if (replaces) fan_out_->ExpireAll();
     OnState(state);
     reads_->OnProgress();
@@ -41,6 +61,7 @@ class LogReplica final : public Replica {
 
   void OnBatch(BatchRef batch, uint64_t floor_sequence) override {
     log_->Append(batch, floor_sequence);
+    for (ListIndex& index : indexes_) index.Apply(*batch);
     fan_out_->Publish(*batch);
     reads_->OnProgress();  // Last: it may begin watches, which then have this batch behind them.
   }
@@ -57,6 +78,8 @@ class LogReplica final : public Replica {
   const std::shared_ptr<EventLog> log_;
   const std::shared_ptr<FanOut> fan_out_;
   const std::shared_ptr<PendingReads> reads_;
+  const std::vector<IndexedProperty> properties_;
+  std::vector<ListIndex> indexes_;  // Empty, or one for each property.
 };
 
 }  // namespace

@@ -11,15 +11,19 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "cache/batch.h"
 #include "cache/cache.h"
 #include "cache/filter.h"
+#include "cache/list_index.h"
 #include "cache/snapshot.h"
 #include "protocol/base/executor.h"
+#include "protocol/k8s/form.h"
 
 namespace weir {
 
@@ -58,10 +62,10 @@ class ProofSource {
 class WatchSink {
  public:
   virtual ~WatchSink() = default;
-  // Sends `pieces` (valid during the call; `bytes` in all; whole frames). Always takes them all;
-  // returns whether more may follow at once. After false nothing is written until
+  // Sends `pieces` (valid during the call; `bytes` in all; `frames` whole ones). Always takes them
+  // all; returns whether more may follow at once. After false nothing is written until
   // Watcher::OnWritable(). Must not destroy the Watcher inside the call.
-  virtual bool Write(std::span<const std::string_view> pieces, size_t bytes) = 0;
+  virtual bool Write(std::span<const std::string_view> pieces, size_t bytes, size_t frames) = 0;
   // The stream is over: end it cleanly at this frame. The session destroys the Watcher later, not
   // inside.
   virtual void End() = 0;
@@ -69,9 +73,12 @@ class WatchSink {
 
 struct WatchSpec {
   Filter filter;
+  Form form;  // Of the cache's own encoding.
   // Start: with `initial` the snapshot's matching objects as ADDED events, then what follows it;
   // else the events after `from` (kNoRevision: after the snapshot's own).
   std::optional<Snapshot> initial;
+  // Of `initial`, where an index knows them: the objects that may match, in key order.
+  std::optional<std::vector<ObjectRef>> candidates;
   Revision from;
   bool bookmarks =
       false;  // allowWatchBookmarks; with `initial` also the k8s.io/initial-events-end mark.
@@ -115,6 +122,7 @@ class Replica {
     size_t max_sync_waiters = 5000;
     Duration read_wait = std::chrono::seconds(3);  // As kube-apiserver waits for freshness.
     Duration bookmark_interval = std::chrono::seconds(60);
+    std::vector<IndexedProperty> indexes;  // What LISTs look objects up by; made when first asked.
   };
 
   static std::shared_ptr<Replica> Make(Executor& worker, std::shared_ptr<ProofSource> proofs,
@@ -130,6 +138,13 @@ class Replica {
   // first OnWritable() on, which the session calls once the response head is out. A start that the
   // log does not cover writes one ERROR event (410, "too old resource version: N (M)") and ends.
   [[nodiscard]] virtual std::unique_ptr<Watcher> Watch(WatchSpec spec, WatchSink& sink) = 0;
+
+  // The objects of the newest state, snapshot(), that may match `filter`, in key order; nothing
+  // where no index knows, and all have to be looked at. Valid until the worker's next turn.
+  virtual std::optional<std::span<const ObjectRef>> Candidates(const Filter& filter) {
+    static_cast<void>(filter);
+    return std::nullopt;
+  }
 
   virtual CacheState state() const = 0;
   // The newest state here; its `form` is null before the first sync.

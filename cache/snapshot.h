@@ -13,6 +13,8 @@ namespace weir {
 // How upstream writes objects of this type. Immutable; one per cache.
 struct TypeForm {
   ResourceType type;
+  Encoding encoding = Encoding::kJson;
+  bool custom = false;    // A custom resource, as discovery says.
   std::string list_kind;  // "PodList", as upstream's LIST says.
   bool typed_items =
       false;  // Custom resources: list items carry kind and apiVersion, keys are sorted.

@@ -1,4 +1,5 @@
-// All watchers of one worker that want to see the same: matching and framing happen once for them.
+// All watchers of one worker that want to see the same in the same form: matching and framing
+// happen once for them.
 //
 // Thread-affine; owned by Dispatch. Only live watchers are listed: those that have seen everything
 // so far and whose sinks can take more. The others are counted, and read the log when their turn
@@ -7,11 +8,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <utility>
 
 #include "cache/filter.h"
 #include "cache/intrusive_list.h"
+#include "protocol/k8s/form.h"
 
 namespace weir {
 
@@ -26,7 +29,7 @@ struct IndexKey {
     kRest,       // No such property: every event is offered.
     kNamespace,  // first: namespace.
     kLabel,      // first: label key, second: its value.
-    kNode,       // first: spec.nodeName.
+    kField,      // first: label of a selectable field, such as spec.nodeName, second: its value.
     kName,       // first: metadata.name, in any namespace or of a cluster-scoped object.
     kObject,     // first: namespace, second: name.
   };
@@ -41,11 +44,12 @@ class View {
  public:
   static constexpr uint32_t kNoMatch = UINT32_MAX;
 
-  explicit View(Filter wanted) : filter(std::move(wanted)) {}
+  View(Filter wanted, Form how) : filter(std::move(wanted)), form(how) {}
   View(const View&) = delete;
   View& operator=(const View&) = delete;
 
   const Filter filter;
+  const Form form;
   WatcherList live;
   size_t watchers = 0;  // Live or not.
 

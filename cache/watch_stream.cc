@@ -4,15 +4,18 @@
 
 #include <fmt/format.h>
 
+#include "protocol/k8s/proto_watch_frame.h"
+
 namespace weir {
 
 WatchStream::WatchStream(ListWatcher& upstream, std::string_view collection_path, Start start,
                          Handler& handler)
-    : start_(start), handler_(handler) {
+    : start_(start), handler_(handler), reader_(MakeWatchFrameReader(start.encoding)) {
   ApiRequest request;
   request.target =
       fmt::format("{}?allowWatchBookmarks=true&resourceVersion={}&timeoutSeconds={}&watch=true",
                   collection_path, start.from.value, start.timeout.count());
+  request.accept = FeedAccept(start.encoding, /*watch=*/true);
   request.head_timeout = std::chrono::seconds(start.rapid ? 3 : 15);
   call_ = upstream.Get(std::move(request), *this);
 }
@@ -27,14 +30,14 @@ void WatchStream::OnHead(const ApiResponseHead& head) {
 
 void WatchStream::OnBody(std::string_view bytes) {
   if (!open()) return;
-  reader_.Feed(bytes);
+  reader_->Feed(bytes);
   if (GiveFrames()) handler_.OnWatchDrained(*this);
 }
 
 bool WatchStream::GiveFrames() {
   WatchFrame frame;
   while (true) {
-    const StatusOr<bool> next = reader_.Next(frame);
+    const StatusOr<bool> next = reader_->Next(frame);
     if (!next.ok()) {
       Finish({.ending = Ending::kUnfit, .status = next.status()});
       return false;
@@ -52,7 +55,8 @@ bool WatchStream::GiveFrames() {
 }
 
 WatchStream::End WatchStream::ErrorEnd(std::string_view object) const {
-  StatusSummary summary = ReadStatus(object);
+  StatusSummary summary =
+      IsProtobuf(start_.encoding) ? ReadProtobufStatus(object) : ReadStatus(object);
   return {.ending = summary.code == 410 ? Ending::kExpired : Ending::kError,
           .status = OutOfRange(summary.message),
           .http = summary.code};

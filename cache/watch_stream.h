@@ -18,6 +18,7 @@ class WatchStream final : private ApiResponseSink {
   struct Start {
     Revision from;  // Events after it.
     std::chrono::seconds timeout{0};
+    Encoding encoding = Encoding::kJson;
     bool rapid = false;  // One that is opened for its early bookmark (design, section 7).
   };
 
@@ -56,7 +57,7 @@ class WatchStream final : private ApiResponseSink {
   const Start& start() const { return start_; }
   bool open() const { return http_ == 200; }
   // Bytes of a frame that has not come in whole.
-  bool mid_frame() const { return reader_.pending() > 0; }
+  bool mid_frame() const { return reader_->pending() > 0; }
 
  private:
   // False when it ended the stream, which may then be destroyed.
@@ -70,7 +71,7 @@ class WatchStream final : private ApiResponseSink {
 
   const Start start_;
   Handler& handler_;
-  JsonWatchFrameReader reader_;
+  const std::unique_ptr<WatchFrameReader> reader_;
   int http_ = 0;
   Duration retry_after_{0};
   std::unique_ptr<ApiCall> call_;

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "cache/fan_out.h"
-#include "protocol/k8s/watch_frame.h"
 
 namespace weir {
 namespace {
@@ -14,7 +13,8 @@ constexpr Duration kFirstBookmark = std::chrono::seconds(1);
 
 }  // namespace
 
-CachedWatcher::Initial::Initial(Snapshot state, const Filter& filter) : snapshot(std::move(state)) {
+CachedWatcher::Initial::Initial(WatchSpec& spec, const Filter& filter)
+    : snapshot(*std::move(spec.initial)), candidates(std::move(spec.candidates)) {
   auto [start, end] = filter.KeyRange();
   const std::string name(filter.fields().RequiredValue("metadata.name").value_or(""));
   const std::string& ns = filter.namespace_name();
@@ -26,7 +26,17 @@ CachedWatcher::Initial::Initial(Snapshot state, const Filter& filter) : snapshot
   end_key = std::move(end);
 }
 
+void CachedWatcher::Initial::Next() {
+  if (candidates) {
+    ++next;
+    return;
+  }
+  cursor.Prefetch();
+  cursor.Next();
+}
+
 bool CachedWatcher::Initial::AtEnd() const {
+  if (candidates) return next == candidates->size();
   return !cursor.Valid() || (!end_key.empty() && cursor->key() >= end_key);
 }
 
@@ -58,7 +68,7 @@ void CachedWatcher::StartAt(WatchSpec& spec) {
     if (!start.covered) return GoOver(Ending::kExpired);
     state_ = State::kInitial;
     cursor_ = start.sequence;
-    initial_ = std::make_unique<Initial>(*std::move(spec.initial), view_.filter);
+    initial_ = std::make_unique<Initial>(spec, view_.filter);
   } else if (log.empty()) {
     reached_ = spec.from;
     GoOver(Ending::kExpired);
@@ -115,6 +125,7 @@ bool CachedWatcher::Visit() {
   const bool caught_up = state_ == State::kBehind && cursor_ == fan_out_->log_->end_sequence();
   if (!gather->empty()) {
     ++fan_out_->counters_.gathers;
+    if (view_.form.gzip_members) gather->Compress();
     Write(*gather);
   }
   if (caught_up && !blocked_) GoLive();
@@ -122,26 +133,25 @@ bool CachedWatcher::Visit() {
 }
 
 void CachedWatcher::GatherInitial(FrameGather& gather) {
-  const FrameHeads& heads = fan_out_->Heads();
+  const Framing& framing = fan_out_->FramingOf(view_.form);
   for (size_t scanned = 0; !initial_->AtEnd(); ++scanned) {
     if (scanned == kVisitScan) return;
-    const Object& object = *initial_->cursor;
-    initial_->cursor.Prefetch();
+    const Object& object = initial_->Front();
     if (view_.filter.Matches(object)) {
-      if (!gather.Fits(FrameGather::InitialBytes(heads, object), kVisitBytes)) return;
-      gather.AddInitial(heads, object);
+      if (!gather.Fits(framing.InitialBytes(object), kVisitBytes)) return;
+      gather.AddInitial(framing, object);
     }
-    initial_->cursor.Next();
+    initial_->Next();
   }
   state_ = State::kBehind;
   if (!bookmarks_) return;
-  gather.AddFrame(fan_out_->InitialEventsEnd(initial_->snapshot.revision));
+  gather.AddFrame(fan_out_->InitialEventsEnd(view_.form, initial_->snapshot.revision));
   ++fan_out_->counters_.bookmarks;
   fan_out_->ScheduleBookmark(*this, kFirstBookmark);
 }
 
 void CachedWatcher::GatherEvents(FrameGather& gather) {
-  const FrameHeads& heads = fan_out_->Heads();
+  const Framing& framing = fan_out_->FramingOf(view_.form);
   size_t scanned = 0;
   for (auto at = fan_out_->log_->At(cursor_); at.Valid(); at.Next()) {
     if (scanned++ == kVisitScan) return;
@@ -149,9 +159,9 @@ void CachedWatcher::GatherEvents(FrameGather& gather) {
     ++fan_out_->counters_.evaluations;
     const Transition transition = TransitionOf(view_.filter, event);
     if (transition != Transition::kNone) {
-      const size_t bytes = FrameGather::EventBytes(heads, transition, event);
+      const size_t bytes = framing.EventBytes(transition, event);
       if (!gather.Fits(bytes, kVisitBytes)) return;
-      gather.AddEvent(heads, transition, event);
+      gather.AddEvent(framing, transition, event);
       reached_ = event.revision;
     }
     cursor_ = at.sequence() + 1;
@@ -174,7 +184,7 @@ void CachedWatcher::OnBookmarkDue() {
   const Revision revision = fan_out_->log_->revision();
   if (state_ == State::kLive && revision > reached_) {
     FanOut::Lease gather(*fan_out_);
-    gather->AddFrame(fan_out_->PlainBookmark());
+    gather->AddFrame(fan_out_->PlainBookmark(view_.form));
     ++fan_out_->counters_.bookmarks;
     reached_ = revision;
     if (!Write(*gather)) Park(fan_out_->log_->end_sequence());
@@ -194,6 +204,7 @@ void CachedWatcher::Finish() {
   if (ending_ == Ending::kExpired) {
     FanOut::Lease gather(*fan_out_);
     gather->AddFrame(ExpiredFrame());
+    if (view_.form.gzip_members) gather->Compress();
     ++fan_out_->counters_.expired;
     Write(*gather);
   }
@@ -204,8 +215,8 @@ std::shared_ptr<const std::string> CachedWatcher::ExpiredFrame() const {
   const EventLog& log = *fan_out_->log_;
   const EventLog::Start start = log.StartAfter(reached_);
   const Revision oldest = start.covered ? log.oldest() : start.oldest;
-  return std::make_shared<const std::string>(
-      ErrorFrame(ApiError::WatchExpired(reached_.value, oldest.value)));
+  const ApiError error = ApiError::WatchExpired(reached_.value, oldest.value);
+  return std::make_shared<const std::string>(Framing::Error(view_.form.encoding, error));
 }
 
 bool CachedWatcher::Write(const FrameGather& gather) {
@@ -213,7 +224,7 @@ bool CachedWatcher::Write(const FrameGather& gather) {
   ++counters.writes;
   counters.frames += gather.frames();
   counters.bytes += gather.bytes();
-  blocked_ = !sink_.Write(gather.pieces(), gather.bytes());
+  blocked_ = !sink_.Write(gather.pieces(), gather.bytes(), gather.frames());
   if (blocked_) ++counters.parked;
   return !blocked_;
 }

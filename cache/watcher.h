@@ -15,8 +15,8 @@
 #include <string>
 
 #include "cache/bookmark_wheel.h"
-#include "cache/event_frame.h"
 #include "cache/event_log.h"
+#include "cache/frame_gather.h"
 #include "cache/replica.h"
 #include "cache/view.h"
 
@@ -52,12 +52,16 @@ class CachedWatcher final : public Watcher, public PlaceHook, public WheelHook {
 
   // The snapshot's objects that have not been written yet.
   struct Initial {
-    Initial(Snapshot state, const Filter& filter);
+    Initial(WatchSpec& spec, const Filter& filter);
     bool AtEnd() const;
+    const Object& Front() const { return candidates ? *(*candidates)[next] : *cursor; }
+    void Next();
 
     Snapshot snapshot;
     ObjectTree::Cursor cursor;
     std::string end_key;
+    std::optional<std::vector<ObjectRef>> candidates;  // In place of the cursor.
+    size_t next = 0;
   };
 
   void StartAt(WatchSpec& spec);

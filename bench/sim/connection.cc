@@ -218,14 +218,14 @@ net::awaitable<bool> Connection::SendReply(const Request& request, const Reply& 
 
 net::awaitable<bool> Connection::SendList(const Request& request, ListCursor& list,
                                           const std::string& resource) {
-  std::vector<std::string_view> pieces;
+  Gather gather;
   std::string bytes;
   bool head_sent = false;
   const bool chunked = request.head.minor_version == 1;
   for (;;) {
-    pieces.clear();
-    if (list.Next(kWriteBytes, pieces) == 0) break;
-    for (const std::string_view piece : pieces) bytes += piece;
+    gather.Clear();
+    if (list.Next(kWriteBytes, gather) == ListCursor::Step::kEnd) break;
+    for (const std::string_view piece : gather.pieces()) bytes += piece;
     if (bytes.size() <= kMaxKnownLength) continue;  // Perhaps that is all.
     if (!head_sent) {
       const std::string head = Head(request, 200, "application/json", {},

@@ -120,7 +120,7 @@ Reply Control::StatusReply(const ServerCounters* counters) const {
   for (const auto& [id, collection] : store_.collections()) {
     const ObjectTree::Sums sums = collection->tree().sums();
     resources[id.ToString()] = JsonObject{{"objects", sums.objects},
-                                          {"bytes", sums.item_bytes},
+                                          {"bytes", sums.rest_bytes},
                                           {"watches", collection->watches().size()},
                                           {"cacheRevision", collection->cache_revision().value},
                                           {"oldest", collection->oldest().value}};

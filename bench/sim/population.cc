@@ -183,6 +183,7 @@ StatusOr<std::string> Population::AddPodOn(size_t node) {
 std::string Population::Endpoints(std::string_view namespace_name, size_t count) {
   const auto pods = store_.Find("", "v1", "pods");
   const std::string prefix = std::string(namespace_name) + "/";
+  const size_t node_field = *pods->form()->fields->Find("spec.nodeName");
   std::string text;
   for (auto at = pods->tree().LowerBound(prefix);
        at.Valid() && at->key().starts_with(prefix) && count > 0; at.Next(), --count) {
@@ -191,7 +192,7 @@ std::string Population::Endpoints(std::string_view namespace_name, size_t count)
                             {"NAMESPACE", namespace_name},
                             {"NAME", at->name()},
                             {"UID", at->uid()},
-                            {"NODE", at->node_name()}});
+                            {"NODE", at->field(node_field)}});
   }
   return text;
 }

@@ -16,12 +16,12 @@ bool IsIndexed(const TypeSpec& spec, std::string_view field) {
 
 bool IsSupported(const TypeSpec& spec, std::string_view field) {
   if (IsIndexed(spec, field)) return true;
-  const auto fields = SelectableFields(spec.id);
+  const auto fields = SupportedFields(spec.id);
   return std::find(fields.begin(), fields.end(), field) != fields.end();
 }
 
 std::string Unsupported(const TypeSpec& spec, std::string_view field) {
-  if (spec.custom || !SelectableFields(spec.id).empty()) {
+  if (spec.custom || !SupportedFields(spec.id).empty()) {
     return fmt::format("field label not supported: {}", field);
   }
   return fmt::format(
@@ -56,7 +56,8 @@ StatusOr<Selection> Selection::Make(const TypeSpec& spec, std::string namespace_
   }
   if (!indexed) selection.other_ = fields;
   selection.filter_ =
-      Filter(std::move(namespace_name), std::move(labels), indexed ? fields : FieldSelector());
+      Filter(std::move(namespace_name), std::move(labels), indexed ? fields : FieldSelector(),
+             SelectableFields::BuiltIn(spec.id));
   return selection;
 }
 

@@ -32,8 +32,8 @@ TEST_F(SimReadsTest, CustomResourcesHaveSortedKeysAndTypedItems) {
 TEST_F(SimReadsTest, APodWeighsWhatARealOneDoes) {
   const ObjectTree::Sums sums = store_.Find("", "v1", "pods")->tree().sums();
   EXPECT_EQ(sums.objects, 4u);
-  EXPECT_GT(sums.item_bytes / sums.objects, 3000u);
-  EXPECT_LT(sums.item_bytes / sums.objects, 7000u);
+  EXPECT_GT(sums.rest_bytes / sums.objects, 3000u);
+  EXPECT_LT(sums.rest_bytes / sums.objects, 7000u);
 }
 
 TEST_F(SimReadsTest, PagesOfARevisionDoNotSeeLaterChanges) {

@@ -88,7 +88,7 @@ const std::vector<VirtualType>& VirtualTypes() {
   return *types;
 }
 
-std::vector<std::string_view> SelectableFields(const ResourceId& id) {
+std::vector<std::string_view> SupportedFields(const ResourceId& id) {
   if (!id.group.empty()) return {};
   if (id.resource == "pods") {
     return {

@@ -33,6 +33,6 @@ const std::vector<VirtualType>& VirtualTypes();
 
 // Field labels that selectors may use beside metadata.name and metadata.namespace
 // (api-semantics 6.3).
-std::vector<std::string_view> SelectableFields(const ResourceId& id);
+std::vector<std::string_view> SupportedFields(const ResourceId& id);
 
 }  // namespace weir::sim

@@ -27,11 +27,21 @@ struct Form {
   Encoding encoding = Encoding::kJson;  // Of the cache that answers.
   // PartialObjectMetadata(List) in place of the objects. Always so with kProtobufMetadata.
   bool metadata_only = false;
+  // WATCH: each write is a gzip member of its own (api-semantics 3.11).
+  bool gzip_members = false;
   friend bool operator==(const Form&, const Form&) = default;
 };
 
 inline constexpr std::string_view kJsonType = "application/json";
 inline constexpr std::string_view kProtobufType = "application/vnd.kubernetes.protobuf";
+// What a feed of this encoding accepts from upstream.
+constexpr std::string_view FeedAccept(Encoding encoding, bool watch) {
+  if (encoding == Encoding::kJson) return kJsonType;
+  if (encoding == Encoding::kProtobuf) return kProtobufType;
+  return watch ? "application/vnd.kubernetes.protobuf;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+               : "application/vnd.kubernetes.protobuf;as=PartialObjectMetadataList;"
+                 "g=meta.k8s.io;v=v1";
+}
 inline constexpr std::string_view kProtobufWatchType =
     "application/vnd.kubernetes.protobuf;stream=watch";
 

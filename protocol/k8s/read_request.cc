@@ -92,11 +92,12 @@ enum Parameter : uint8_t {
   kPretty,
   kResourceVersion,
   kResourceVersionMatch,
+  kSendInitialEvents,
   kTimeout,
   kTimeoutSeconds,
   kWatch,
 };
-constexpr std::array<std::string_view, 11> kParameterNames = {"allowWatchBookmarks",
+constexpr std::array<std::string_view, 12> kParameterNames = {"allowWatchBookmarks",
                                                               "continue",
                                                               "fieldSelector",
                                                               "labelSelector",
@@ -104,6 +105,7 @@ constexpr std::array<std::string_view, 11> kParameterNames = {"allowWatchBookmar
                                                               "pretty",
                                                               "resourceVersion",
                                                               "resourceVersionMatch",
+                                                              "sendInitialEvents",
                                                               "timeout",
                                                               "timeoutSeconds",
                                                               "watch"};
@@ -180,8 +182,20 @@ bool ReadRevision(const Options& options, ReadRequest& request) {
   return true;
 }
 
-// False for what upstream refuses on a LIST (api-semantics 1.9), and everywhere else.
+// False for what upstream refuses (api-semantics 1.9). On a WATCH the two go together.
+bool ReadInitialEvents(const Options& options, ReadRequest& request) {
+  const bool has = options.Has(kSendInitialEvents);
+  if (request.verb == ReadVerb::kList) return !has;
+  const std::string_view match = options.Text(kResourceVersionMatch);
+  if (!has) return match.empty();
+  request.send_initial_events = ReadBool(options, kSendInitialEvents);
+  request.match = ReadRequest::Match::kNotOlderThan;
+  return request.send_initial_events.has_value() && match == "NotOlderThan";
+}
+
+// False for what upstream refuses on a LIST, and everywhere else.
 bool ReadMatch(const Options& options, ReadRequest& request) {
+  if (request.verb == ReadVerb::kWatch) return true;
   const std::string_view text = options.Text(kResourceVersionMatch);
   if (text.empty()) return true;
   if (request.verb != ReadVerb::kList || !request.resource_version) return false;
@@ -279,8 +293,8 @@ std::optional<ForwardReason> ReadCollection(const Options& options, ReadRequest&
   request.verb = *watch ? ReadVerb::kWatch : ReadVerb::kList;
   request.allow_watch_bookmarks = *bookmarks;
   const bool valid = ReadNumbers(options, request) && ReadRevision(options, request) &&
-                     ReadMatch(options, request) && ReadContinue(options, request) &&
-                     ReadTimeout(options, request);
+                     ReadInitialEvents(options, request) && ReadMatch(options, request) &&
+                     ReadContinue(options, request) && ReadTimeout(options, request);
   if (!valid) return ForwardReason::kQuery;
   return ReadSelectors(options, request);
 }
@@ -304,13 +318,6 @@ bool IsForwardedHeader(const http::Header& header) {
   return http::EqualsIgnoreCase(header.name, "upgrade") ||
          StartsWithIgnoreCase(header.name, "impersonate-") ||
          StartsWithIgnoreCase(header.name, "impersonate_");
-}
-
-// The one form that the cache answers in, whatever the resource type turns out to be.
-bool IsPlainJson(const Negotiation& forms) {
-  Negotiated plain;
-  plain.serve = true;
-  return forms.built_in == plain && forms.custom == plain;
 }
 
 }  // namespace
@@ -356,7 +363,7 @@ std::variant<ReadRequest, ForwardReason> ClassifyRead(const http::RequestHead& h
 
   request.forms = NegotiateRead(head, request.verb);
   request.gzip = AcceptsGzip(head);
-  if (!IsPlainJson(request.forms)) return ForwardReason::kAccept;
+  if (!request.forms.built_in.serve && !request.forms.custom.serve) return ForwardReason::kAccept;
   return request;
 }
 

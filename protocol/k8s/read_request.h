@@ -40,6 +40,11 @@ struct ReadRequest {
   std::optional<ContinueToken> continue_token;
   std::optional<int64_t> timeout_seconds;  // WATCH.
   bool allow_watch_bookmarks = false;
+  std::optional<bool> send_initial_events;  // WATCH; as the client says it.
+  // WATCH: whether the state comes first, as ADDED events (api-semantics 1.8, 3.2).
+  bool WantsInitialEvents() const {
+    return send_initial_events.value_or(!resource_version || resource_version->value == 0);
+  }
   std::chrono::nanoseconds timeout{0};  // ?timeout= of LIST and GET; 0: the default.
 
   Negotiation forms;  // Which of the two counts, the resource type decides.

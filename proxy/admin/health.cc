@@ -60,8 +60,11 @@ std::vector<HealthCheck> FeedChecks(std::span<const FeedStatus> feeds) {
   for (const FeedStatus& feed : feeds) {
     HealthCheck check;
     check.name = "cache-sync/" + feed.id.ToString();
+    if (feed.encoding != Encoding::kJson) {
+      check.name += fmt::format("/{}", ToString(feed.encoding));
+    }
     check.required = false;
-    if (feed.state != CacheState::kSynced) {
+    if (feed.state == CacheState::kStarting || feed.state == CacheState::kBroken) {
       check.status = Unavailable(feed.reason.empty() ? "not synced" : feed.reason);
     }
     checks.push_back(std::move(check));

@@ -185,7 +185,10 @@ void WriteFeeds(std::span<const FeedStatus> feeds, MetricsWriter& writer) {
                           auto value) {
     writer.Family(name, type, help);
     for (const FeedStatus& f : feeds) {
-      writer.Sample({{"group", f.id.group}, {"version", f.id.version}, {"resource", f.id.resource}},
+      writer.Sample({{"group", f.id.group},
+                     {"version", f.id.version},
+                     {"resource", f.id.resource},
+                     {"encoding", ToString(f.encoding)}},
                     value(f));
     }
   };
@@ -214,6 +217,7 @@ void WriteFeeds(std::span<const FeedStatus> feeds, MetricsWriter& writer) {
     writer.Sample({{"group", f.id.group},
                    {"version", f.id.version},
                    {"resource", f.id.resource},
+                   {"encoding", ToString(f.encoding)},
                    {"state", ToString(f.state)}},
                   uint64_t{1});
   }

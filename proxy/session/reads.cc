@@ -6,6 +6,7 @@
 
 #include "cache/list_cursor.h"
 #include "proxy/admin/metrics.h"
+#include "proxy/session/body_writer.h"
 #include "proxy/session/respond.h"
 
 namespace weir {
@@ -13,10 +14,7 @@ namespace weir {
 namespace {
 
 constexpr Duration kMaxTimeout = std::chrono::seconds(60);
-constexpr size_t kFirstBytes = 16 * 1024;    // Small, so that the first byte is on its way at once.
-constexpr size_t kWindowBytes = 256 * 1024;  // One visit of the socket.
-// Go's server buffers this much before it decides on chunks.
-constexpr size_t kBufferedBytes = 2048;
+constexpr size_t kFirstBytes = 16 * 1024;  // Small, so that the first byte is on its way at once.
 
 struct State {
   ReadOutcome outcome;
@@ -37,8 +35,10 @@ ReadSpec SpecOf(const ReadRequest& request) {
     return spec;
   }
   spec.revision = *request.resource_version;
-  if (spec.revision.value == 0 || request.verb == ReadVerb::kWatch) {
-    spec.kind = ReadSpec::Kind::kAny;  // A watch from N only needs a cache that is there.
+  // A watch of what follows N only needs a cache that is there.
+  const bool resumes = request.verb == ReadVerb::kWatch && !request.WantsInitialEvents();
+  if (spec.revision.value == 0 || resumes) {
+    spec.kind = ReadSpec::Kind::kAny;
     return spec;
   }
   const bool exact = request.match == ReadRequest::Match::kExact ||
@@ -71,18 +71,19 @@ bool ScopeFits(const ReadRequest& request, const ResourceType& type) {
   return request.namespace_.empty() || is_namespace;
 }
 
-// `bytes` in windows; the caller keeps them.
-Async<Status> WriteLong(Exchange& exchange, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const std::string_view window = bytes.substr(0, kWindowBytes);
-    bytes.remove_prefix(window.size());
-    if (!exchange.Write(std::span(&window, 1), window.size()))
-      WEIR_CO_TRY(co_await exchange.Drain());
-  }
-  co_return OkStatus();
+std::string_view MediaTypeOf(Form form) {
+  return IsProtobuf(form.encoding) ? kProtobufType : kJsonType;
 }
 
-Async<void> ServeGet(Exchange& exchange, const ReadRequest& request, const Snapshot& snapshot) {
+// What the client gets of this type; nothing where upstream has the words for it.
+std::optional<Negotiated> FormOf(const ReadRequest& request, const TypeForm& type) {
+  const Negotiated& chosen = type.custom ? request.forms.custom : request.forms.built_in;
+  if (!chosen.serve || chosen.form.encoding != type.encoding) return std::nullopt;
+  return chosen;
+}
+
+Async<void> ServeGet(Exchange& exchange, const ReadRequest& request, const Snapshot& snapshot,
+                     Negotiated how) {
   const TypeForm& form = *snapshot.form;
   const std::string key =
       form.type.namespaced ? request.namespace_ + "/" + request.name : request.name;
@@ -94,76 +95,83 @@ Async<void> ServeGet(Exchange& exchange, const ReadRequest& request, const Snaps
     co_await RespondError(exchange, std::move(error), std::move(warnings));
     co_return;
   }
-  http::ResponseHead head = BeginResponse(exchange, 200, "application/json");
+  http::ResponseHead head = BeginResponse(exchange, 200, MediaTypeOf(how.form));
   AddWarnings(form, head.headers);
-  const std::string_view pieces[] = {"{", form.type_prefix, object->rest(), "\n"};
-  size_t bytes = 0;
-  for (const std::string_view piece : pieces) bytes += piece.size();
-  head.body.kind = http::BodyFraming::Kind::kChunked;
-  if (bytes <= kBufferedBytes) head.body = {http::BodyFraming::Kind::kLength, bytes};
-  if (!exchange.Start(std::move(head)).ok()) co_return;
-  if (bytes <= kWindowBytes) {
-    exchange.Write(pieces, bytes);
-  } else {
-    for (const std::string_view piece : pieces) {
-      const Status written = co_await WriteLong(exchange, piece);
-      if (!written.ok()) co_return;
-    }
-  }
-  const http::HeaderList no_trailers;
-  static_cast<void>(co_await exchange.Finish(no_trailers));
+  const Framing framing(snapshot.form, how.form.metadata_only);
+  Gather gather;
+  framing.AddObject(*object, gather);
+  BodyWriter::Options options;
+  options.pretty = how.pretty;
+  options.gzip = request.gzip;
+  options.known_bytes = gather.bytes();
+  BodyWriter body(exchange, std::move(head), options);
+  const Status added = co_await body.Add(gather.pieces());
+  if (added.ok()) static_cast<void>(co_await body.Finish());
+}
+
+// What an index knows of the objects that `filter` wants, and the state that they are of: the
+// newest one, which will do for all but exact reads.
+std::optional<std::vector<ObjectRef>> FromIndex(Replica& replica, const ReadRequest& request,
+                                                const Filter& filter, Snapshot& snapshot) {
+  if (SpecOf(request).kind == ReadSpec::Kind::kExact) return std::nullopt;
+  const auto candidates = replica.Candidates(filter);
+  if (!candidates) return std::nullopt;
+  snapshot = replica.snapshot();
+  return std::vector<ObjectRef>(candidates->begin(), candidates->end());
 }
 
 Async<void> ServeList(Service& service, Exchange& exchange, const ReadRequest& request,
-                      Snapshot snapshot) {
+                      Replica& replica, Snapshot snapshot, Negotiated how) {
   ListSpec spec;
-  spec.filter = Filter::Of(request);
+  spec.filter = Filter::Of(request, snapshot.form->fields);
+  spec.metadata_only = how.form.metadata_only;
   const bool any = request.resource_version.has_value() && request.resource_version->value == 0;
   spec.limit = any ? 0 : request.limit;
   if (request.continue_token.has_value()) spec.start_key = request.continue_token->start_key;
+  if (spec.limit <= 0 && spec.start_key.empty()) {
+    spec.candidates = FromIndex(replica, request, spec.filter, snapshot);
+  }
   spec.key_is_namespaced = snapshot.form->type.namespaced && request.namespace_.empty();
   spec.revision = snapshot.revision;
 
-  http::ResponseHead head = BeginResponse(exchange, 200, "application/json");
+  http::ResponseHead head = BeginResponse(exchange, 200, MediaTypeOf(how.form));
   AddWarnings(*snapshot.form, head.headers);
   ListCursor cursor(std::move(snapshot), std::move(spec));
-  std::vector<std::string_view> pieces;
-  size_t bytes = cursor.Next(kFirstBytes, pieces);
-  std::string buffered;
-  head.body.kind = http::BodyFraming::Kind::kChunked;
-  if (bytes <= kBufferedBytes) {
-    for (const std::string_view piece : pieces) buffered.append(piece);
-    pieces.clear();
-    bytes = cursor.Next(kWindowBytes, pieces);
-    if (bytes == 0) head.body = {http::BodyFraming::Kind::kLength, buffered.size()};
-    pieces.insert(pieces.begin(), buffered);
-    bytes += buffered.size();
-  }
-  if (!exchange.Start(std::move(head)).ok()) co_return;
-  while (bytes > 0) {
-    ProcessMetrics().list_bytes.Add(bytes);
-    if (exchange.Write(pieces, bytes)) {
-      // Others on this worker have their turn between two windows.
+  BodyWriter::Options options;
+  options.pretty = how.pretty;
+  options.gzip = request.gzip;
+  options.known_bytes = cursor.total_bytes();
+  BodyWriter body(exchange, std::move(head), options);
+  Gather gather;
+  size_t window = kFirstBytes;
+  for (;;) {
+    gather.Clear();
+    const ListCursor::Step step = cursor.Next(window, gather);
+    if (step == ListCursor::Step::kEnd) break;
+    if (step == ListCursor::Step::kYield) {
       co_await net::post(service.worker.io(), net::use_awaitable_t<IoExecutor>());
-    } else {
-      const Status drained = co_await exchange.Drain();
-      if (!drained.ok()) co_return;
+      continue;
     }
-    pieces.clear();
-    bytes = cursor.Next(kWindowBytes, pieces);
+    ProcessMetrics().list_bytes.Add(gather.bytes());
+    const Status added = co_await body.Add(gather.pieces());
+    if (!added.ok()) co_return;
+    window = BodyWriter::kWindowBytes;
   }
-  const http::HeaderList no_trailers;
-  static_cast<void>(co_await exchange.Finish(no_trailers));
+  static_cast<void>(co_await body.Finish());
 }
 
-WatchSpec WatchSpecOf(const ReadRequest& request, const Snapshot& snapshot) {
+WatchSpec WatchSpecOf(const ReadRequest& request, Replica& replica, Snapshot snapshot, Form how) {
   WatchSpec spec;
-  spec.filter = Filter::Of(request);
+  spec.filter = Filter::Of(request, snapshot.form->fields);
+  spec.form = how;
   spec.bookmarks = request.allow_watch_bookmarks;
-  if (!request.resource_version.has_value() || request.resource_version->value == 0) {
-    spec.initial = snapshot;
+  if (request.WantsInitialEvents()) {
+    spec.form.gzip_members = request.gzip && request.allow_watch_bookmarks;
+    spec.candidates = FromIndex(replica, request, spec.filter, snapshot);
+    spec.initial = std::move(snapshot);
   } else {
-    spec.from = *request.resource_version;
+    // Revision 0, or none: what follows the state that is here.
+    spec.from = request.resource_version.value_or(Revision{});
   }
   return spec;
 }
@@ -198,13 +206,16 @@ Async<std::optional<ForwardReason>> ServeRead(Service& service, Exchange& exchan
     co_await RespondError(exchange, std::move(error));
     co_return std::nullopt;
   }
-  if (!ScopeFits(request, state->snapshot.form->type)) co_return ForwardReason::kPath;
+  const TypeForm& type = *state->snapshot.form;
+  if (!ScopeFits(request, type.type)) co_return ForwardReason::kPath;
+  const std::optional<Negotiated> how = FormOf(request, type);
+  if (!how.has_value()) co_return ForwardReason::kAccept;
   if (request.verb == ReadVerb::kGet) {
-    co_await ServeGet(exchange, request, state->snapshot);
+    co_await ServeGet(exchange, request, state->snapshot, *how);
   } else if (request.verb == ReadVerb::kList) {
-    co_await ServeList(service, exchange, request, std::move(state->snapshot));
+    co_await ServeList(service, exchange, request, *replica, std::move(state->snapshot), *how);
   } else {
-    WatchSpec spec = WatchSpecOf(request, state->snapshot);
+    WatchSpec spec = WatchSpecOf(request, *replica, std::move(state->snapshot), how->form);
     state.reset();
     co_await ServeWatch(service, exchange, request, std::move(authorized), std::move(replica),
                         std::move(spec));

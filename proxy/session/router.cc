@@ -138,9 +138,12 @@ Async<std::optional<ForwardReason>> TryCache(Service& service, Exchange& exchang
       co_await Authorize(service, exchange, identity, request);
   if (authorized == nullptr) co_return std::nullopt;
 
+  WantedEncoding wanted{std::nullopt, std::nullopt};
+  if (request.forms.built_in.serve) wanted.built_in = request.forms.built_in.form.encoding;
+  if (request.forms.custom.serve) wanted.custom = request.forms.custom.form.encoding;
   const Promise<std::shared_ptr<Replica>> promise(service.worker);
   service.shared.registry->Open(
-      service.worker.index(), request.resource,
+      service.worker.index(), request.resource, wanted,
       [promise](std::shared_ptr<Replica> replica) { promise.Set(std::move(replica)); });
   std::optional<std::shared_ptr<Replica>> replica = co_await promise.Take();
   if (*replica == nullptr) co_return ForwardReason::kExcluded;

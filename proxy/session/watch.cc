@@ -33,11 +33,8 @@ class WatchSession final : public WatchSink {
     ProcessMetrics().open_watches.Sub();
   }
 
-  bool Write(std::span<const std::string_view> pieces, size_t bytes) override {
-    // Each frame, and no other piece, ends with a newline.
-    const auto frames = std::count_if(pieces.begin(), pieces.end(),
-                                      [](std::string_view piece) { return piece.ends_with('\n'); });
-    ProcessMetrics().watch_events.Add(static_cast<uint64_t>(frames));
+  bool Write(std::span<const std::string_view> pieces, size_t bytes, size_t frames) override {
+    ProcessMetrics().watch_events.Add(frames);
     ProcessMetrics().watch_bytes.Add(bytes);
     if (exchange_.Write(pieces, bytes)) return true;
     writable_ = false;
@@ -174,7 +171,12 @@ Async<bool> WatchSession::StillAllowed(const Authorized& authorized) {
 Async<void> ServeWatch(Service& service, Exchange& exchange, const ReadRequest& request,
                        std::shared_ptr<const Authorized> authorized,
                        std::shared_ptr<Replica> replica, WatchSpec spec) {
-  http::ResponseHead head = BeginResponse(exchange, 200, "application/json");
+  http::ResponseHead head =
+      BeginResponse(exchange, 200, IsProtobuf(spec.form.encoding) ? kProtobufWatchType : kJsonType);
+  if (spec.form.gzip_members) {
+    head.headers.Add("Content-Encoding", "gzip");
+    head.headers.Add("Vary", "Accept-Encoding");
+  }
   AddWarnings(*replica->snapshot().form, head.headers);
   head.body.kind = http::BodyFraming::Kind::kChunked;
   if (!exchange.Start(std::move(head)).ok()) co_return;

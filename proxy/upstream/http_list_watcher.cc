@@ -112,7 +112,7 @@ Async<Status> Exchange(std::shared_ptr<Call> call) {
   http::RequestHead head;
   head.method = "GET";
   head.target = call->request.target;
-  head.headers.Add("Accept", "application/json");
+  head.headers.Add("Accept", call->request.accept);
   head.headers.Add("User-Agent", "weir/" + std::string(Version()));
   if (const std::string token = shared.upstream->OwnAuthorization(); !token.empty()) {
     head.headers.Add("Authorization", token);

@@ -7,8 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "cache/event_frame.h"
+#include "cache/transition.h"
 #include "cache/watcher.h"
+#include "tests/cache/test_objects.h"
 #include "tests/fakes/log_builder.h"
 
 namespace weir {
@@ -20,13 +21,13 @@ using ::testing::UnorderedElementsAre;
 
 Filter Wants(std::string ns, std::string_view labels, std::string_view fields) {
   return Filter(std::move(ns), LabelSelector::Parse(labels).value(),
-                FieldSelector::Parse(fields).value());
+                FieldSelector::Parse(fields).value(), PodForm()->fields);
 }
 
 class DispatchTest : public ::testing::Test {
  protected:
   View& Join(std::string ns, std::string_view labels = "", std::string_view fields = "") {
-    View& view = dispatch_.Join(Wants(ns, labels, fields));
+    View& view = dispatch_.Join(Wants(ns, labels, fields), Form());
     std::string text = ns;
     for (const std::string_view part : {labels, fields}) {
       if (!part.empty()) text += (text.empty() ? "" : " ") + std::string(part);

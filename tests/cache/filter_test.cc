@@ -14,7 +14,7 @@ using ::testing::Pair;
 
 Filter Make(std::string space, std::string_view labels, std::string_view fields) {
   return Filter(std::move(space), LabelSelector::Parse(labels).value(),
-                FieldSelector::Parse(fields).value());
+                FieldSelector::Parse(fields).value(), PodForm()->fields);
 }
 
 const ObjectRef& Web() {
@@ -86,7 +86,7 @@ TEST(FilterTest, OfARequestHasItsScopeAndSelectors) {
   request.namespace_ = "shop";
   request.label_selector = LabelSelector::Parse("app=web").value();
   request.field_selector = FieldSelector::Parse("spec.nodeName=n1").value();
-  EXPECT_EQ(Filter::Of(request).Canonical(),
+  EXPECT_EQ(Filter::Of(request, PodForm()->fields).Canonical(),
             Make("shop", "app=web", "spec.nodeName=n1").Canonical());
 }
 

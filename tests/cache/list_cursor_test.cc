@@ -9,6 +9,7 @@
 #include "protocol/k8s/continue_token.h"
 #include "protocol/k8s/list_reader.h"
 #include "tests/cache/test_objects.h"
+#include "tests/fakes/proto_object.h"
 
 namespace weir {
 namespace {
@@ -21,17 +22,13 @@ using ::testing::Not;
 
 std::string Body(ListCursor& cursor, size_t max_bytes = 100) {
   std::string body;
-  std::vector<std::string_view> pieces;
+  Gather gather;
   while (true) {
-    pieces.clear();
-    const size_t bytes = cursor.Next(max_bytes, pieces);
-    size_t sum = 0;
-    for (const std::string_view piece : pieces) {
-      body += piece;
-      sum += piece.size();
-    }
-    EXPECT_EQ(sum, bytes);
-    if (bytes == 0) return body;
+    gather.Clear();
+    const ListCursor::Step step = cursor.Next(max_bytes, gather);
+    for (const std::string_view piece : gather.pieces()) body += piece;
+    if (step == ListCursor::Step::kEnd) return body;
+    EXPECT_EQ(step == ListCursor::Step::kYield, gather.empty());
   }
 }
 
@@ -45,7 +42,8 @@ struct Page {
 
 Filter Make(std::string space, std::string_view labels, std::string_view fields) {
   return Filter(std::move(space), LabelSelector::Parse(labels).value(),
-                FieldSelector::Parse(fields).value());
+                FieldSelector::Parse(fields).value(),
+                SelectableFields::BuiltIn({"", "v1", "pods"}));
 }
 
 // The pods of api-semantics 10: two namespaces of which one sorts before the other's slash.
@@ -239,14 +237,12 @@ TEST_F(ListCursorTest, PiecesAreBoundedByTheBytesAskedFor) {
   spec.revision = {100};
   ListCursor cursor(snapshot_, spec);
   std::string body;
-  std::vector<std::string_view> pieces;
+  Gather gather;
   const size_t largest_item = 300;
-  while (true) {
-    pieces.clear();
-    const size_t bytes = cursor.Next(4096, pieces);
-    if (bytes == 0) break;
-    EXPECT_LE(bytes, 4096 + largest_item);
-    for (const std::string_view piece : pieces) body += piece;
+  while (cursor.Next(4096, gather) != ListCursor::Step::kEnd) {
+    EXPECT_LE(gather.bytes(), 4096 + largest_item);
+    for (const std::string_view piece : gather.pieces()) body += piece;
+    gather.Clear();
   }
   ListCursor again(snapshot_, spec);
   EXPECT_EQ(body, Body(again, 1));
@@ -265,6 +261,91 @@ TEST_F(ListCursorTest, TheSizeIsKnownBeforehandOnlyWithoutSelectorsAndCuts) {
   spec.filter = Make("", "app", "");
   ListCursor selected(snapshot_, spec);
   EXPECT_EQ(selected.total_bytes(), 0u);
+}
+
+TEST_F(ListCursorTest, CandidatesAreAllThatIsLookedAt) {
+  ListSpec spec;
+  spec.filter = Make("a", "", "spec.nodeName=n1");
+  spec.revision = snapshot_.revision;
+  spec.candidates.emplace();
+  for (const char* key : {"a-b/x", "a/x"}) spec.candidates->push_back(snapshot_.tree.Find(key));
+  ListCursor with(snapshot_, spec);
+  spec.candidates.reset();
+  ListCursor without(snapshot_, spec);
+  const std::string body = Body(with);
+  EXPECT_EQ(body, Body(without));
+  EXPECT_EQ(with.items(), 1u);
+}
+
+TEST_F(ListCursorTest, MetadataAlone) {
+  ListSpec spec;
+  spec.metadata_only = true;
+  spec.filter = Make("a", "", "");
+  spec.revision = snapshot_.revision;
+  ListCursor cursor(snapshot_, spec);
+  const std::string body = Body(cursor);
+  EXPECT_EQ(body,
+            R"({"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/v1",)"
+            R"("metadata":{"resourceVersion":"100"},"items":[{"kind":"PartialObjectMetadata",)"
+            R"("apiVersion":"meta.k8s.io/v1","metadata":{"name":"x","namespace":"a","uid":"u",)"
+            R"("resourceVersion":"90","labels":{"app":"web"}}}]})"
+            "\n");
+  EXPECT_EQ(cursor.total_bytes(), body.size());
+}
+
+// Reads what it writes, and compares the length that the head announced.
+TEST(ProtoListCursorTest, EveryFormIsAWholeList) {
+  TypeForm form;
+  form.type = {.id = {"", "v1", "pods"}, .kind = "Pod"};
+  form.encoding = Encoding::kProtobuf;
+  form.list_kind = "PodList";
+  form.fields = SelectableFields::BuiltIn(form.type.id);
+  const MetadataScanner scanner(Encoding::kProtobuf, form.fields);
+  Snapshot snapshot;
+  snapshot.revision = {500};
+  snapshot.form = std::make_shared<const TypeForm>(form);
+  for (size_t i = 0; i < 200; ++i) {
+    const ProtoObject object{.namespace_ = i % 3 == 0 ? "a" : "b",
+                             .name = "x" + std::to_string(1000 + i),
+                             .revision = i + 1,
+                             .labels = {{"app", i % 2 == 0 ? "web" : "db"}},
+                             .rest = std::string(2 * (i % 90), '\x78')};
+    const std::string message = object.Message();
+    snapshot.tree.Put(Object::Make(scanner.Scan(message).value(), Encoding::kProtobuf));
+  }
+  for (const bool metadata_only : {false, true}) {
+    for (const char* labels : {"", "app=web"}) {
+      for (const int64_t limit : {0, 7, 1000}) {
+        ListSpec spec;
+        spec.filter = Make("a", labels, "");
+        spec.metadata_only = metadata_only;
+        spec.limit = limit;
+        spec.key_is_namespaced = false;
+        spec.revision = snapshot.revision;
+        ListCursor cursor(snapshot, spec);
+        const std::string body = Body(cursor);
+        if (cursor.total_bytes() != 0) {
+          EXPECT_EQ(cursor.total_bytes(), body.size());
+        }
+        size_t items = 0;
+        const auto reader = MakeListReader(Encoding::kProtobuf, [&](std::string_view item) {
+          const ScannedObject object = scanner.Scan(item).value();
+          EXPECT_EQ(object.namespace_, "a");
+          if (metadata_only) {
+            EXPECT_EQ(object.metadata.length, item.size());
+          }
+          ++items;
+          return OkStatus();
+        });
+        ASSERT_TRUE(reader->Feed(body).ok());
+        const ListSummary summary = reader->Finish().value();
+        EXPECT_EQ(summary.kind, metadata_only ? "PartialObjectMetadataList" : "PodList");
+        EXPECT_EQ(summary.resource_version, "500");
+        EXPECT_EQ(summary.continue_token.empty(), limit != 7);
+        EXPECT_EQ(items, limit == 7 ? 7u : *labels == '\0' ? 67u : 34u);
+      }
+    }
+  }
 }
 
 }  // namespace

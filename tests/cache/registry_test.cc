@@ -21,7 +21,7 @@ using ::testing::HasSubstr;
 
 class NullSink : public WatchSink {
  public:
-  bool Write(std::span<const std::string_view> pieces, size_t) override {
+  bool Write(std::span<const std::string_view> pieces, size_t, size_t) override {
     for (const std::string_view piece : pieces) text += piece;
     return true;
   }
@@ -56,7 +56,7 @@ class RegistryTest : public ::testing::Test {
   std::shared_ptr<Replica> Open(const ResourceId& id, size_t worker = 0,
                                 Duration patience = seconds(1)) {
     std::optional<std::shared_ptr<Replica>> answer;
-    registry_->Open(worker, id,
+    registry_->Open(worker, id, WantedEncoding(),
                     [&](std::shared_ptr<Replica> replica) { answer = std::move(replica); });
     Run(patience);
     EXPECT_TRUE(answer.has_value());

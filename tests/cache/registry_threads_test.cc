@@ -19,7 +19,7 @@ constexpr size_t kWorkers = 3;
 
 class CountingSink : public WatchSink {
  public:
-  bool Write(std::span<const std::string_view> pieces, size_t) override {
+  bool Write(std::span<const std::string_view> pieces, size_t, size_t) override {
     for (const std::string_view piece : pieces) text += piece;
     return true;
   }
@@ -64,7 +64,7 @@ class RegistryThreadsTest : public ::testing::Test {
   std::shared_ptr<Replica> Open(size_t worker, const ResourceId& id) {
     std::promise<std::shared_ptr<Replica>> opened;
     executors_[worker].Post([&] {
-      registry_->Open(worker, id, [&](std::shared_ptr<Replica> replica) {
+      registry_->Open(worker, id, WantedEncoding(), [&](std::shared_ptr<Replica> replica) {
         opened.set_value(std::move(replica));
       });
     });
@@ -128,7 +128,8 @@ TEST_F(RegistryThreadsTest, ShutdownMeetsReadersThatJustCome) {
     for (size_t worker = 0; worker < kWorkers; ++worker) {
       executors_[worker].Post([this, worker, i, &answers] {
         const ResourceId id = i % 3 == 0 ? Pods().id : i % 3 == 1 ? Leases().id : Nodes().id;
-        registry_->Open(worker, id, [&answers](const std::shared_ptr<Replica>&) { ++answers; });
+        registry_->Open(worker, id, WantedEncoding(),
+                        [&answers](const std::shared_ptr<Replica>&) { ++answers; });
       });
     }
     if (i == kOpens / 2) registry_->Shutdown();

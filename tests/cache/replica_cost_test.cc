@@ -26,7 +26,7 @@ namespace {
 
 class NullSink final : public WatchSink {
  public:
-  bool Write(std::span<const std::string_view>, size_t bytes) override {
+  bool Write(std::span<const std::string_view>, size_t bytes, size_t) override {
     received += bytes;
     return true;
   }

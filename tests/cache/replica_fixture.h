@@ -54,7 +54,8 @@ class ReplicaTest : public ::testing::Test {
 
   static Filter Wants(std::string ns, std::string_view labels = "", std::string_view fields = "") {
     return Filter(std::move(ns), LabelSelector::Parse(labels).value(),
-                  FieldSelector::Parse(fields).value());
+                  FieldSelector::Parse(fields).value(),
+                  SelectableFields::BuiltIn({"", "v1", "pods"}));
   }
   // Begun, but not written to before the first Drain().
   std::unique_ptr<Client> Begin(WatchSpec spec) {

@@ -23,6 +23,10 @@ inline MetadataScanner PodScanner() {
   return {Encoding::kJson, SelectableFields::BuiltIn({"", "v1", "pods"})};
 }
 
+// The index of spec.nodeName among the fields of pods.
+inline const size_t kNodeName =
+    *SelectableFields::BuiltIn({"", "v1", "pods"})->Find("spec.nodeName");
+
 inline constexpr std::string_view kPodPrefix = R"("kind":"Pod","apiVersion":"v1",)";
 
 // The list item of `key`, "namespace/name" or a cluster-scoped object's name.
@@ -67,6 +71,7 @@ inline std::shared_ptr<const TypeForm> CronTabForm() {
   form.type = {.id = {"stable.example.com", "v1", "crontabs"}, .kind = "CronTab"};
   form.list_kind = "CronTabList";
   form.typed_items = true;
+  form.custom = true;
   return std::make_shared<const TypeForm>(form);
 }
 

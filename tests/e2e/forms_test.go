@@ -14,9 +14,9 @@ import (
 var fromCache = struct {
 	protobuf, metadata, watchList, fieldSelectors, events bool
 }{
-	protobuf:       false, // application/vnd.kubernetes.protobuf.
-	metadata:       false, // PartialObjectMetadata, in either encoding.
-	watchList:      false, // sendInitialEvents.
+	protobuf:       true,  // application/vnd.kubernetes.protobuf.
+	metadata:       true,  // PartialObjectMetadata, in either encoding.
+	watchList:      true,  // sendInitialEvents.
 	fieldSelectors: false, // Others than metadata.name, metadata.namespace and spec.nodeName.
 	events:         false, // The resource of that name.
 }

@@ -15,7 +15,7 @@ namespace weir {
 
 class RecordingSink final : public WatchSink {
  public:
-  bool Write(std::span<const std::string_view> pieces, size_t bytes) override {
+  bool Write(std::span<const std::string_view> pieces, size_t bytes, size_t) override {
     EXPECT_FALSE(ended);
     EXPECT_FALSE(blocked_) << "written to before it was writable again";
     std::string text;

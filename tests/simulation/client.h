@@ -262,7 +262,7 @@ class Client final : private WatchSink {
 
   // ---- From the cache
 
-  bool Write(std::span<const std::string_view> pieces, size_t bytes) override {
+  bool Write(std::span<const std::string_view> pieces, size_t bytes, size_t) override {
     learn_();
     std::string text;
     for (const std::string_view piece : pieces) text += piece;

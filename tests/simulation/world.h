@@ -55,7 +55,8 @@ struct Wanted {
   }
   Filter ToFilter() const {
     return Filter(namespace_, LabelSelector::Parse(label.empty() ? "" : "app=" + label).value(),
-                  FieldSelector::Parse(node.empty() ? "" : "spec.nodeName=" + node).value());
+                  FieldSelector::Parse(node.empty() ? "" : "spec.nodeName=" + node).value(),
+                  SelectableFields::BuiltIn({"", "v1", "pods"}));
   }
   // What a watcher with this filter is told of `change`; nothing: no event.
   std::optional<Change::Type> Sees(const Change& change) const {

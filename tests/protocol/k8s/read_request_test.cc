@@ -250,6 +250,32 @@ TEST(ReadRequestTest, WhatUpstreamHasWordsForIsForwarded) {
   }
 }
 
+TEST(ReadRequestTest, InitialEventsGoWithTheirMatch) {
+  const std::string match = "&resourceVersionMatch=NotOlderThan";
+  for (const char* value : {"sendInitialEvents=true", "sendInitialEvents=1", "sendInitialEvents",
+                            "sendInitialEvents=false"}) {
+    const std::string query = "watch=1&resourceVersion=7&" + std::string(value);
+    EXPECT_EQ(OutcomeOf(query + match), "served") << query;
+    EXPECT_EQ(OutcomeOf(query), "query") << query;
+    EXPECT_EQ(OutcomeOf(query + "&resourceVersionMatch=Exact"), "query") << query;
+    EXPECT_EQ(OutcomeOf(std::string(value) + match), "query") << "on a LIST";
+  }
+  EXPECT_EQ(OutcomeOf("watch=1&resourceVersion=7" + match), "query");
+  EXPECT_EQ(OutcomeOf("watch=1&sendInitialEvents=perhaps" + match), "query");
+}
+
+TEST(ReadRequestTest, AWatchWithoutARevisionOrAtZeroBeginsWithTheState) {
+  const std::string match = "&resourceVersionMatch=NotOlderThan";
+  EXPECT_TRUE(Read("/api/v1/pods?watch=1").WantsInitialEvents());
+  EXPECT_TRUE(Read("/api/v1/pods?watch=1&resourceVersion=0").WantsInitialEvents());
+  EXPECT_FALSE(Read("/api/v1/pods?watch=1&resourceVersion=7").WantsInitialEvents());
+  EXPECT_TRUE(Read("/api/v1/pods?watch=1&resourceVersion=7&sendInitialEvents=true" + match)
+                  .WantsInitialEvents());
+  EXPECT_FALSE(Read("/api/v1/pods?watch=1&resourceVersion=0&sendInitialEvents=false" + match)
+                   .WantsInitialEvents());
+  EXPECT_FALSE(Read("/api/v1/pods?watch=1&sendInitialEvents=false" + match).WantsInitialEvents());
+}
+
 TEST(ReadRequestTest, TokensBesideARevisionOrAWatchAreForwarded) {
   const std::string token = "continue=" + ContinueToken::Encode(100, "a-b/x");
   EXPECT_EQ(OutcomeOf(token), "served");

@@ -65,7 +65,7 @@ class FakeAuthorizer final : public Authorizer {
 
 class FakeRegistry final : public Registry {
  public:
-  void Open(size_t, const ResourceId& id,
+  void Open(size_t, const ResourceId& id, const WantedEncoding&,
             absl::AnyInvocable<void(std::shared_ptr<Replica>)> done) override {
     opened.push_back(id);
     done(replica);
