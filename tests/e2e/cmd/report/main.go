@@ -1,5 +1,6 @@
 // Reads the output of `go test -json` on stdin and prints what a person wants to see: each top-level test as it ends,
-// the output of those that fail, and last one line, "N passed, N failed". Exits with 1 if anything failed.
+// the output of those that fail or are skipped, and last one line, "N passed, N failed", with ", N skipped" behind it
+// if there are any. Exits with 1 if anything failed.
 package main
 
 import (
@@ -43,9 +44,10 @@ func main() {
 				continue
 			}
 			counts[e.Action]++
-			if e.Action == "fail" {
+			if e.Action != "pass" {
 				fmt.Print(strings.Join(output[e.Test], ""))
-			} else if !strings.Contains(e.Test, "/") {
+			}
+			if e.Action != "fail" && !strings.Contains(e.Test, "/") {
 				fmt.Printf("%s %s (%.0f s)\n", e.Action, e.Test, e.Elapsed)
 			}
 			delete(output, e.Test)
@@ -60,7 +62,11 @@ func main() {
 		}
 		counts["fail"]++
 	}
-	fmt.Printf("%d passed, %d failed\n", counts["pass"], counts["fail"])
+	fmt.Printf("%d passed, %d failed", counts["pass"], counts["fail"])
+	if counts["skip"] > 0 {
+		fmt.Printf(", %d skipped", counts["skip"])
+	}
+	fmt.Println()
 	if counts["fail"] > 0 {
 		os.Exit(1)
 	}
