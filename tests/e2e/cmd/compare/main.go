@@ -71,6 +71,12 @@ func run(o options) error {
 			return fmt.Errorf("memory: %w", err)
 		}
 	}
+	for round := range o.rounds { // Last: they make Weir keep a second encoding.
+		l.log("round %d of %d: other forms", round+1, o.rounds)
+		if err := l.formsRound(&r); err != nil {
+			return fmt.Errorf("forms: %w", err)
+		}
+	}
 	text := l.report(&r)
 	fmt.Print(text)
 	if o.out == "" {
