@@ -40,10 +40,10 @@ class SimFixture {
     if (const auto* reply = std::get_if<Reply>(&answer.content)) return *reply;
     Reply reply;
     if (const auto* list = std::get_if<std::unique_ptr<ListCursor>>(&answer.content)) {
-      std::vector<std::string_view> pieces;
-      while ((*list)->Next(1 << 16, pieces) > 0) {
-        for (const std::string_view piece : pieces) reply.body += piece;
-        pieces.clear();
+      Gather gather;
+      while ((*list)->Next(1 << 16, gather) != ListCursor::Step::kEnd) {
+        for (const std::string_view piece : gather.pieces()) reply.body += piece;
+        gather.Clear();
       }
     }
     return reply;
