@@ -73,12 +73,12 @@ class WatchSink {
 
 struct WatchSpec {
   Filter filter;
-  Form form;  // Of the cache's own encoding.
+  Form form = {};  // Of the cache's own encoding.
   // Start: with `initial` the snapshot's matching objects as ADDED events, then what follows it;
   // else the events after `from` (kNoRevision: after the snapshot's own).
   std::optional<Snapshot> initial;
   // Of `initial`, where an index knows them: the objects that may match, in key order.
-  std::optional<std::vector<ObjectRef>> candidates;
+  std::optional<std::vector<ObjectRef>> candidates = std::nullopt;
   Revision from;
   bool bookmarks =
       false;  // allowWatchBookmarks; with `initial` also the k8s.io/initial-events-end mark.

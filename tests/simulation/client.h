@@ -132,11 +132,12 @@ class Client final : private WatchSink {
 
   void Open() {
     state_ = Stage::kOpening;
-    registry_.Open(worker_, truth_.type.id, [this](std::shared_ptr<Replica> replica) {
-      state_ = replica ? Stage::kOpen : Stage::kIdle;
-      if (!replica) ++tally_.forwarded;
-      replica_ = std::move(replica);
-    });
+    registry_.Open(worker_, truth_.type.id, WantedEncoding(),
+                   [this](std::shared_ptr<Replica> replica) {
+                     state_ = replica ? Stage::kOpen : Stage::kIdle;
+                     if (!replica) ++tally_.forwarded;
+                     replica_ = std::move(replica);
+                   });
   }
 
   void Begin(bool calm) {
