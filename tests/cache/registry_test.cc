@@ -18,6 +18,8 @@ namespace {
 using std::chrono::minutes;
 using std::chrono::seconds;
 using ::testing::HasSubstr;
+using ::testing::Pair;
+using ::testing::UnorderedElementsAre;
 
 class NullSink : public WatchSink {
  public:
@@ -54,9 +56,9 @@ class RegistryTest : public ::testing::Test {
   void Run(Duration time = Duration(0)) { ManualExecutor::Advance({&first_, &second_}, time); }
   // The replica, or null for "forward"; fails when it takes longer than `patience`.
   std::shared_ptr<Replica> Open(const ResourceId& id, size_t worker = 0,
-                                Duration patience = seconds(1)) {
+                                Duration patience = seconds(1), const WantedEncoding& wanted = {}) {
     std::optional<std::shared_ptr<Replica>> answer;
-    registry_->Open(worker, id, WantedEncoding(),
+    registry_->Open(worker, id, wanted,
                     [&](std::shared_ptr<Replica> replica) { answer = std::move(replica); });
     Run(patience);
     EXPECT_TRUE(answer.has_value());
@@ -92,6 +94,38 @@ TEST_F(RegistryTest, FirstReaderStartsTheOneFeedThatAllWorkersRead) {
   EXPECT_EQ(status->objects, 1u);
   EXPECT_EQ(status->reason, "");
   EXPECT_EQ(status->lists, 1u);
+}
+
+TEST_F(RegistryTest, EachEncodingHasAFeedOfItsOwn) {
+  Make();
+  const WantedEncoding protobuf{Encoding::kProtobuf, Encoding::kProtobufMetadata};
+  const auto json = Open(Pods().id), proto = Open(Pods().id, 0, seconds(1), protobuf);
+  ASSERT_TRUE(json);
+  ASSERT_TRUE(proto);
+  EXPECT_NE(json, proto);
+  EXPECT_EQ(Open(Pods().id, 0, seconds(1), protobuf), proto);
+  ASSERT_TRUE(Open(CronTabs().id, 0, seconds(1), protobuf));
+  std::vector<std::pair<std::string, Encoding>> feeds;
+  for (const FeedStatus& status : registry_->Status()) {
+    if (status.id != Crds().id && status.id != ApiServices().id) {
+      feeds.emplace_back(status.id.resource, status.encoding);
+    }
+  }
+  EXPECT_THAT(feeds,
+              UnorderedElementsAre(Pair("pods", Encoding::kJson), Pair("pods", Encoding::kProtobuf),
+                                   Pair("crontabs", Encoding::kProtobufMetadata)));
+}
+
+TEST_F(RegistryTest, AnEncodingThatTheTypeDoesNotHaveIsForwarded) {
+  Make();
+  const WantedEncoding only_built_in{Encoding::kProtobuf, std::nullopt};
+  EXPECT_FALSE(Open(CronTabs().id, 0, seconds(1), only_built_in));
+  ASSERT_TRUE(Open(CronTabs().id));
+  EXPECT_FALSE(Open(CronTabs().id, 0, seconds(1), only_built_in)) << "nor what runs in JSON";
+  const WantedEncoding only_custom{std::nullopt, Encoding::kJson};
+  EXPECT_FALSE(Open(Pods().id, 0, seconds(1), only_custom));
+  ASSERT_TRUE(Open(Pods().id));
+  EXPECT_FALSE(Open(Pods().id, 0, seconds(1), only_custom));
 }
 
 TEST_F(RegistryTest, WhatIsNotToBeCachedIsForwarded) {

@@ -333,7 +333,7 @@ TEST(ReadRequestTest, TheNamespaceFieldIsServedWhereTheKindCertainlyHasIt) {
   }
 }
 
-TEST(ReadRequestTest, OnlyCompactJsonIsServed) {
+TEST(ReadRequestTest, FormsThatTheCacheHasAreServed) {
   const auto accepting = [](std::string target, std::string_view accept) {
     http::RequestHead head = Get(std::move(target));
     head.headers.Add("Accept", accept);
@@ -343,8 +343,9 @@ TEST(ReadRequestTest, OnlyCompactJsonIsServed) {
   EXPECT_EQ(accepting("/api/v1/pods", "application/yaml"), "accept");
   EXPECT_EQ(accepting("/api/v1/pods?watch", "application/json;stream=watch"), "served");
   EXPECT_EQ(accepting("/api/v1/pods", "application/json;stream=watch"), "served");
-  EXPECT_EQ(accepting("/api/v1/pods", "application/vnd.kubernetes.protobuf"), "accept");
-  EXPECT_EQ(OutcomeOf("pretty=true"), "accept");
+  EXPECT_EQ(accepting("/api/v1/pods", "application/vnd.kubernetes.protobuf"), "served");
+  EXPECT_EQ(accepting("/api/v1/pods", "application/json;as=Table;g=meta.k8s.io;v=v1"), "accept");
+  EXPECT_EQ(OutcomeOf("pretty=true"), "served");
   EXPECT_EQ(OutcomeOf("pretty=false"), "served");
   EXPECT_EQ(OutcomeOf("watch&pretty=true"), "served");
 }
@@ -352,9 +353,13 @@ TEST(ReadRequestTest, OnlyCompactJsonIsServed) {
 TEST(ReadRequestTest, PeopleWithCurlGetUpstreamsIndentedOutput) {
   http::RequestHead head = Get("/api/v1/pods");
   head.headers.Add("User-Agent", "curl/8.0");
-  EXPECT_EQ(Outcome(head), "accept");
+  const auto pretty = [&head] {
+    const auto outcome = ClassifyRead(head);
+    return std::get<ReadRequest>(outcome).forms.built_in.pretty;
+  };
+  EXPECT_TRUE(pretty());
   head.target = "/api/v1/pods?watch=true";
-  EXPECT_EQ(Outcome(head), "served");
+  EXPECT_FALSE(pretty());
 }
 
 TEST(ReadRequestTest, CarriesTheNegotiatedFormsAndEncoding) {
