@@ -123,7 +123,7 @@ TEST(ListReaderTest, OtherBodiesAreNoLists) {
 TEST(ListReaderTest, ItemsAboveTheBoundAreRefused) {
   const std::string body =
       R"({"kind":"L","apiVersion":"v1","items":[{"a":")" + std::string(500, 'x') + R"("}]})";
-  for (size_t piece : {10, 1000}) {
+  for (const size_t piece : {size_t{10}, size_t{1000}}) {
     EXPECT_EQ(ReadInPieces(body, piece, 100).summary.status().code(),
               absl::StatusCode::kResourceExhausted);
   }
