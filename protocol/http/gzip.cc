@@ -16,6 +16,9 @@ using namespace std::string_view_literals;
 
 // No name, no time; "fastest", and no particular system, as Go's writer says.
 constexpr std::string_view kHeader = "\x1f\x8b\x08\0\0\0\0\0\x04\xff"sv;
+// A block with nothing in it, stored. Where one comes, a reader gives all it has; Go's gives the
+// end of other blocks only when it has seen what follows them.
+constexpr std::string_view kEmptyBlock = "\0\0\0\xff\xff"sv;
 // A last block with nothing in it.
 constexpr std::string_view kLastBlock = "\x03\0"sv;
 
@@ -31,13 +34,16 @@ class Deflater {
   }
   bool empty() const { return filled_ == 0; }
 
-  // Appends what was collected as blocks of their own, counts it in, and is empty again.
+  // Appends what was collected as blocks of their own and an empty one, counts it in, and is empty
+  // again.
   void Flush(uint32_t& crc, uint32_t& length, std::string& out) {
     const auto size = static_cast<uint32_t>(filled_);
     filled_ = 0;
     crc = crc32_gzip_refl(crc, input_.data(), size);
     length += size;
     out.append(Deflate(size));
+    // ISA-L's flush adds one only to what it compresses, not to what it stores.
+    out.append(kEmptyBlock);
   }
 
  private:

@@ -75,6 +75,19 @@ TEST(GzipTest, BeginsAsUpstreamsMembersDo) {
   EXPECT_EQ(Member({"x"}).substr(0, 10), std::string("\x1f\x8b\x08\0\0\0\0\0\x04\xff", 10));
 }
 
+TEST(GzipTest, AnEmptyBlockEndsWhatIsAddedForReadersThatWaitForTheNext) {
+  const std::string empty_block("\0\0\0\xff\xff", 5);
+  for (const std::string& text : {std::string("x"), Json(1), Json(50000), Noise(100), Noise(700000),
+                                  Json(100) + Noise(5000), Json(2000) + Noise(200000)}) {
+    GzipWriter writer;
+    std::string out;
+    const std::string_view piece = text;
+    writer.Add(std::span(&piece, 1), out);
+    EXPECT_TRUE(out.ends_with(empty_block)) << text.size();
+    EXPECT_EQ(GunzipBeginning(out), text.substr(0, 1 << 20)) << text.size();
+  }
+}
+
 TEST(GzipTest, NothingIsAMemberToo) {
   EXPECT_EQ(Gunzip(Member({})), "");
   EXPECT_EQ(Gunzip(Member({"", ""})), "");
