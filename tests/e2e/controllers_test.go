@@ -23,8 +23,8 @@ import (
 // How the parties of a controlled cluster ask. The manager does what it does by default, the scheduler takes plain
 // JSON, and the nodes both in turns.
 var (
-	managerForm   = form{protobuf: true, metadata: true, watchList: true, fieldSelectors: true}
-	schedulerForm = form{fieldSelectors: true}
+	managerForm   = form{protobuf: true, metadata: true, watchList: true}
+	schedulerForm = form{}
 	nodeForms     = []form{{protobuf: true, watchList: true}, {}}
 )
 

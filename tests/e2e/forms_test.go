@@ -1,8 +1,11 @@
 package e2e
 
 import (
+	"net/url"
+	"slices"
 	"testing"
 
+	"k8s.io/apimachinery/pkg/fields"
 	clientfeatures "k8s.io/client-go/features"
 
 	"weir.dev/e2e/oracle"
@@ -23,12 +26,29 @@ var fromCache = struct {
 
 // A form is how a client asks for objects.
 type form struct {
-	protobuf, metadata, watchList, fieldSelectors bool
+	protobuf, metadata, watchList bool
 }
 
 func (f form) cached() bool {
-	return !selfCheck && (fromCache.protobuf || !f.protobuf) && (fromCache.metadata || !f.metadata) &&
-		(fromCache.watchList || !f.watchList) && (fromCache.fieldSelectors || !f.fieldSelectors)
+	return !selfCheck && (fromCache.protobuf || !f.protobuf) && (fromCache.metadata || !f.metadata) && (fromCache.watchList || !f.watchList)
+}
+
+// forwardedAnyway tells of a LIST or WATCH that Weir leaves to the API server in every form.
+func forwardedAnyway(e oracle.AuditEvent) bool {
+	switch e.ObjectRef.Resource {
+	case "secrets": // --cache-never.
+		return true
+	case "events":
+		return !fromCache.events
+	}
+	target, err := url.Parse(e.RequestURI)
+	if err != nil {
+		return false
+	}
+	selector, err := fields.ParseSelector(target.Query().Get("fieldSelector"))
+	return err == nil && !fromCache.fieldSelectors && slices.ContainsFunc(selector.Requirements(), func(r fields.Requirement) bool {
+		return !slices.Contains([]string{"metadata.name", "metadata.namespace", "spec.nodeName"}, r.Field)
+	})
 }
 
 // client is the form as client-go's components are configured.

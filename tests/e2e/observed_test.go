@@ -128,9 +128,9 @@ func (o *observed) compareStore(t *testing.T, want truth) {
 		if want[key] == nil {
 			continue // Counted above.
 		}
-		got, err := fields(object, o.form.metadata)
+		got, err := contentOf(object, o.form.metadata)
 		must(t, err)
-		expected, err := fields(want[key], o.form.metadata)
+		expected, err := contentOf(want[key], o.form.metadata)
 		must(t, err)
 		if !reflect.DeepEqual(got, expected) {
 			t.Errorf("%s is\n%v\nand for the API server\n%v", key, got, expected)
@@ -139,8 +139,8 @@ func (o *observed) compareStore(t *testing.T, want truth) {
 	}
 }
 
-// fields are an object's JSON, without its type, which typed objects do not have.
-func fields(object any, metadataOnly bool) (map[string]any, error) {
+// contentOf is an object's JSON, without its type, which typed objects do not have.
+func contentOf(object any, metadataOnly bool) (map[string]any, error) {
 	text, err := json.Marshal(object)
 	if err != nil {
 		return nil, err
