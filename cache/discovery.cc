@@ -96,7 +96,20 @@ std::optional<std::optional<DiscoveredType>> Discovery::Known(const ResourceId& 
   if (aggregated_.contains(id.ApiVersion())) return std::optional<DiscoveredType>();
   const auto found = types_.find(id);
   if (found == types_.end()) return std::nullopt;
-  return DiscoveredType{.type = found->second, .custom = custom_.contains(id.GroupResource())};
+  return DescribeLocked(found->second);
+}
+
+DiscoveredType Discovery::Describe(const ResourceType& type) const {
+  const MutexLock lock(mutex_);
+  return DescribeLocked(type);
+}
+
+DiscoveredType Discovery::DescribeLocked(const ResourceType& type) const {
+  const auto custom = custom_.find(type.id.GroupResource());
+  if (custom == custom_.end()) return {type, false, SelectableFields::BuiltIn(type.id)};
+  const auto version = custom->second.find(type.id.version);
+  if (version != custom->second.end()) return {type, true, version->second};
+  return {type, true, SelectableFields::Custom({})};
 }
 
 void Discovery::SetAggregated(Source source, StringSet group_versions) {
@@ -108,11 +121,11 @@ void Discovery::SetAggregated(Source source, StringSet group_versions) {
   home_.Post([self = shared_from_this()] { self->AnswerWaiting(); });
 }
 
-void Discovery::SetCustom(Source source, StringSet group_resources) {
+void Discovery::SetCustom(Source source, CustomTypes types) {
   {
     const MutexLock lock(mutex_);
     custom_source_ = source;
-    custom_ = std::move(group_resources);
+    custom_ = std::move(types);
   }
   home_.Post([self = shared_from_this()] { self->AnswerWaiting(); });
 }

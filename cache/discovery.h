@@ -9,8 +9,8 @@
 // server (aggregated), and which types are custom resources, is told by the registry, which watches
 // APIServices and CustomResourceDefinitions.
 //
-// Find(), SetAggregated(), SetCustom(), Forget() and Recheck() are thread-safe; fetching runs on
-// the home executor.
+// Find(), Describe(), SetAggregated(), SetCustom(), Forget() and Recheck() are thread-safe;
+// fetching runs on the home executor.
 #pragma once
 
 #include <functional>
@@ -27,13 +27,18 @@
 #include "protocol/base/executor.h"
 #include "protocol/base/mutex.h"
 #include "protocol/k8s/resource.h"
+#include "protocol/k8s/selectable_fields.h"
 
 namespace weir {
 
 struct DiscoveredType {
   ResourceType type;
-  bool custom = false;  // A custom resource.
+  bool custom = false;                             // A custom resource.
+  std::shared_ptr<const SelectableFields> fields;  // Never null in what Discovery gives.
 };
+
+// By "resource.group" of each custom resource: the fields of those versions that have any.
+using CustomTypes = StringMap<StringMap<std::shared_ptr<const SelectableFields>>>;
 
 class Discovery final : public std::enable_shared_from_this<Discovery> {
  public:
@@ -71,11 +76,13 @@ class Discovery final : public std::enable_shared_from_this<Discovery> {
   // Nothing: upstream does not serve it itself. Calls `done` inside the call where that is known,
   // else on `caller`.
   void Find(const ResourceId& id, Executor& caller, Done done);
+  // `type` with what has been told of it, as it is now: answers of Find() may have been under way
+  // while that changed.
+  DiscoveredType Describe(const ResourceType& type) const ABSL_LOCKS_EXCLUDED(mutex_);
 
   // "group/version" names that other servers answer.
   void SetAggregated(Source source, StringSet group_versions);
-  // "resource.group" names of custom resources.
-  void SetCustom(Source source, StringSet group_resources);
+  void SetCustom(Source source, CustomTypes types);
   // What is known of `group` may be wrong: read again when asked next.
   void Forget(const std::string& group);
   // Reads the documents that name `id` again now.
@@ -101,6 +108,9 @@ class Discovery final : public std::enable_shared_from_this<Discovery> {
   // Known at this moment, without asking; nullopt: not known whether.
   std::optional<std::optional<DiscoveredType>> Known(const ResourceId& id)
       ABSL_LOCKS_EXCLUDED(mutex_);
+
+  DiscoveredType DescribeLocked(const ResourceType& type) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // On the home executor.
   void Wait(Waiting waiting);
@@ -129,7 +139,7 @@ class Discovery final : public std::enable_shared_from_this<Discovery> {
   Source aggregated_source_ ABSL_GUARDED_BY(mutex_) = Source::kPending;
   Source custom_source_ ABSL_GUARDED_BY(mutex_) = Source::kPending;
   StringSet aggregated_ ABSL_GUARDED_BY(mutex_);
-  StringSet custom_ ABSL_GUARDED_BY(mutex_);
+  CustomTypes custom_ ABSL_GUARDED_BY(mutex_);
 
   ListWatcher& Upstream();
 

@@ -31,16 +31,16 @@ Feed::Feed(Executor& home, ListWatcher& upstream, Cache& cache,
       upstream_(upstream),
       cache_(cache),
       type_(std::move(type)),
-      options_(options),
+      options_(std::move(options)),
       path_(type_.id.CollectionPath()),
       type_prefix_(
           fmt::format(R"("kind":"{}","apiVersion":"{}",)", type_.kind, type_.id.ApiVersion())),
-      fields_(SelectableFields::BuiltIn(type_.id)),
+      fields_(options_.fields ? options_.fields : SelectableFields::BuiltIn(type_.id)),
       listener_(listener),
       memory_(std::move(budget)),
-      backoff_(options.seed),
+      backoff_(options_.seed),
       scanner_(options_.encoding, fields_),
-      custom_(options.custom) {}
+      custom_(options_.custom) {}
 
 Feed::~Feed() { Stop(); }
 

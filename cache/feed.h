@@ -50,6 +50,8 @@ class Feed final : private WatchStream::Handler {
     uint64_t page_size = 10000;
     Encoding encoding = Encoding::kJson;
     bool custom = false;  // A custom resource: its list items carry kind and apiVersion.
+    // What selectors may name; null: what they may of the built-in type.
+    std::shared_ptr<const SelectableFields> fields{};
     bool shared_revisions =
         false;  // Several keys may change at one revision (events, which expire by lease).
     bool strict_resync = false;  // End all watches after a resynchronisation.

@@ -34,8 +34,16 @@ ResourceType BuiltInType(const ResourceId& id, std::string kind) {
 // The object as JSON, for the few that are decoded.
 std::string ToJson(const Object& object) { return "{" + std::string(object.rest()); }
 
+// Every change of a definition's spec raises its generation (apiextensions-apiserver, strategy.go).
 int64_t CrdFact(const Object& object) {
   return std::max<int64_t>(1, ObjectGeneration(ToJson(object)));
+}
+CustomTypes::mapped_type FieldsByVersion(const Object& crd) {
+  CustomTypes::mapped_type fields;
+  for (const auto& [version, paths] : SelectablePaths(ToJson(crd))) {
+    fields[version] = SelectableFields::Custom(paths);
+  }
+  return fields;
 }
 int64_t ApiServiceFact(const Object& object) { return IsAggregated(ToJson(object)) ? 1 : 0; }
 
@@ -85,8 +93,8 @@ class Core : public std::enable_shared_from_this<Core> {
   // The replica of a feed that runs already; null where none does.
   std::shared_ptr<Replica> FindOpen(size_t worker, const ResourceId& id,
                                     const WantedEncoding& wanted) ABSL_LOCKS_EXCLUDED(mutex_);
-  std::shared_ptr<Replica> Admit(size_t worker, const DiscoveredType& type, Encoding encoding)
-      ABSL_LOCKS_EXCLUDED(mutex_);
+  std::shared_ptr<Replica> Admit(size_t worker, const ResourceType& type,
+                                 const WantedEncoding& wanted) ABSL_LOCKS_EXCLUDED(mutex_);
   Entry& AddEntry(const DiscoveredType& type, Encoding encoding, std::optional<size_t> at,
                   FeedHome::Options options) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::shared_ptr<Replica> ReplicaOf(Entry& entry, size_t worker)
@@ -121,6 +129,7 @@ class Core : public std::enable_shared_from_this<Core> {
 
   // First worker only.
   FactTable crds_{&CrdFact};
+  CustomTypes custom_types_;  // As `crds_` saw them.
   FactTable api_services_{&ApiServiceFact};
   Revision crds_seen_, api_services_seen_;
   CacheState crds_state_ = CacheState::kStarting, api_services_state_ = CacheState::kStarting;
@@ -156,9 +165,11 @@ void Core::Start() {
     api_services.on_progress = [weak](const Cache& cache) {
       if (const auto core = weak.lock()) core->OnApiServices(cache);
     };
-    AddEntry({BuiltInType(kCrds, "CustomResourceDefinition")}, Encoding::kJson, 0, std::move(crds))
+    AddEntry(discovery_->Describe(BuiltInType(kCrds, "CustomResourceDefinition")), Encoding::kJson,
+             0, std::move(crds))
         .pinned = true;
-    AddEntry({BuiltInType(kApiServices, "APIService")}, Encoding::kJson, 0, std::move(api_services))
+    AddEntry(discovery_->Describe(BuiltInType(kApiServices, "APIService")), Encoding::kJson, 0,
+             std::move(api_services))
         .pinned = true;
   }
   for (size_t worker = 0; worker < workers_.size(); ++worker) {
@@ -201,23 +212,27 @@ void Core::Open(size_t worker, const ResourceId& id, const WantedEncoding& wante
                    [weak = weak_from_this(), worker, wanted,
                     done = std::move(done)](std::optional<DiscoveredType> type) mutable {
                      const std::shared_ptr<Core> core = weak.lock();
-                     if (!core || !type || !type->type.can_list || !type->type.can_watch)
-                       return done(nullptr);
-                     const auto encoding = type->custom ? wanted.custom : wanted.built_in;
-                     done(encoding ? core->Admit(worker, *type, *encoding) : nullptr);
+                     const bool cacheable =
+                         core && type && type->type.can_list && type->type.can_watch;
+                     done(cacheable ? core->Admit(worker, type->type, wanted) : nullptr);
                    });
 }
 
-std::shared_ptr<Replica> Core::Admit(size_t worker, const DiscoveredType& type, Encoding encoding) {
+std::shared_ptr<Replica> Core::Admit(size_t worker, const ResourceType& type,
+                                     const WantedEncoding& wanted) {
   const MutexLock lock(mutex_);
   if (shut_down_) return nullptr;
-  const auto found = entries_.find(FeedKey(type.type.id, encoding));
+  // Told under the lock: whoever changes what is told then ends the feeds that know the old.
+  const DiscoveredType described = discovery_->Describe(type);
+  const auto encoding = described.custom ? wanted.custom : wanted.built_in;
+  if (!encoding) return nullptr;
+  const auto found = entries_.find(FeedKey(type.id, *encoding));
   if (found != entries_.end()) return ReplicaOf(found->second, worker);
   FeedHome::Options options;
-  options.on_type_missing = [weak = std::weak_ptr(discovery_), id = type.type.id] {
+  options.on_type_missing = [weak = std::weak_ptr(discovery_), id = type.id] {
     if (const auto discovery = weak.lock()) discovery->Recheck(id);
   };
-  return ReplicaOf(AddEntry(type, encoding, std::nullopt, std::move(options)), worker);
+  return ReplicaOf(AddEntry(described, *encoding, std::nullopt, std::move(options)), worker);
 }
 
 Core::Entry& Core::AddEntry(const DiscoveredType& type, Encoding encoding, std::optional<size_t> at,
@@ -225,6 +240,9 @@ Core::Entry& Core::AddEntry(const DiscoveredType& type, Encoding encoding, std::
   options.feed.encoding = encoding;
   options.feed.page_size = options_.page_size;
   options.feed.custom = type.custom;
+  // Metadata alone has none of them.
+  const bool whole = encoding != Encoding::kProtobufMetadata;
+  options.feed.fields = whole ? type.fields : SelectableFields::Custom({});
   options.feed.strict_resync = options_.strict_resync;
   options.feed.seed = next_seed_++;
   options.log = options_.log;
@@ -311,8 +329,17 @@ void Core::OnCrds(const Cache& cache) {
   if (cache.state() == CacheState::kRefused)
     return discovery_->SetCustom(Discovery::Source::kUnavailable, {});
   if (cache.state() != CacheState::kSynced) return;
-  const std::vector<std::string> changed = crds_.Update(cache.snapshot().tree);
-  discovery_->SetCustom(Discovery::Source::kKnown, crds_.Names());
+  const ObjectTree tree = cache.snapshot().tree;
+  const std::vector<std::string> changed = crds_.Update(tree);
+  for (const std::string& name : changed) {
+    const ObjectRef crd = tree.Find(name);
+    if (crd) {
+      custom_types_.insert_or_assign(name, FieldsByVersion(*crd));
+    } else {
+      custom_types_.erase(name);
+    }
+  }
+  discovery_->SetCustom(Discovery::Source::kKnown, custom_types_);
   for (const std::string& name : changed) {
     discovery_->Forget(GroupOf(name));
     End([&](const FeedKey& key, const Entry&) { return key.first.GroupResource() == name; },

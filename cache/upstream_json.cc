@@ -88,6 +88,24 @@ int64_t ObjectGeneration(std::string_view object) {
   return status.ok() ? generation : 0;
 }
 
+StringMap<std::vector<std::string>> SelectablePaths(std::string_view crd) {
+  StringMap<std::vector<std::string>> paths;
+  // Most definitions have none, and many are large.
+  if (crd.find(R"("selectableFields")") == std::string_view::npos) return paths;
+  const Status status = WithRoot(crd, [&](const element& root) -> Status {
+    WEIR_ASSIGN_OR_RETURN(const simdjson::dom::array versions, Array(root["spec"], "versions"));
+    for (const element& version : versions) {
+      const StatusOr<simdjson::dom::array> fields = Array(version, "selectableFields");
+      if (!fields.ok()) continue;
+      std::vector<std::string>& of_version = paths[std::string(Text(version, "name"))];
+      for (const element& field : *fields) of_version.emplace_back(Text(field, "jsonPath"));
+    }
+    return OkStatus();
+  });
+  if (!status.ok()) paths.clear();
+  return paths;
+}
+
 bool IsAggregated(std::string_view api_service) {
   bool aggregated = false;
   const Status status = WithRoot(api_service, [&](const element& root) {

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "protocol/base/containers.h"
 #include "protocol/base/status.h"
 #include "protocol/k8s/resource.h"
 
@@ -18,6 +19,10 @@ StatusOr<Revision> BookmarkRevision(std::string_view object);
 
 // metadata.generation; 0 where there is none.
 int64_t ObjectGeneration(std::string_view object);
+
+// What a CustomResourceDefinition says of selectable fields: by version, the JSON paths. Versions
+// that have none are left out.
+StringMap<std::vector<std::string>> SelectablePaths(std::string_view crd);
 
 // Whether an APIService hands its group and version to another server: spec.service is set.
 bool IsAggregated(std::string_view api_service);

@@ -33,8 +33,9 @@ class DiscoveryTest : public ::testing::Test {
 
   void KnowFacts(StringSet aggregated = {}) {
     discovery_->SetAggregated(Discovery::Source::kKnown, std::move(aggregated));
-    discovery_->SetCustom(Discovery::Source::kKnown, {"crontabs.stable.example.com"});
+    discovery_->SetCustom(Discovery::Source::kKnown, OnlyCronTabs());
   }
+  static CustomTypes OnlyCronTabs() { return {{"crontabs.stable.example.com", {}}}; }
   struct Answer {
     bool given = false;
     std::optional<DiscoveredType> type;
@@ -103,6 +104,37 @@ TEST_F(DiscoveryTest, CustomGroupsWaitUntilItIsKnownWhoAnswersThem) {
   EXPECT_TRUE(crontabs->type->custom);
 }
 
+TEST_F(DiscoveryTest, BuiltInTypesHaveTheirFieldsAndCustomResourcesThoseOfTheirVersion) {
+  KnowFacts();
+  discovery_->SetCustom(
+      Discovery::Source::kKnown,
+      {{"crontabs.stable.example.com", {{"v1", SelectableFields::Custom({".spec.color"})}}}});
+  const auto pods = Find(Pods().id), crontabs = Find(CronTabs().id);
+  Run();
+  ASSERT_TRUE(pods->type);
+  EXPECT_TRUE(pods->type->fields->Find("spec.nodeName"));
+  ASSERT_TRUE(crontabs->type);
+  EXPECT_TRUE(crontabs->type->fields->Find("spec.color"));
+
+  ResourceType beta = CronTabs();
+  beta.id.version = "v1beta1";
+  EXPECT_TRUE(discovery_->Describe(beta).custom);
+  EXPECT_EQ(discovery_->Describe(beta).fields->size(), 0u);
+}
+
+TEST_F(DiscoveryTest, WhatIsToldOfACustomResourceCountsAtOnce) {
+  KnowFacts();
+  const auto crontabs = Find(CronTabs().id);
+  Run();
+  ASSERT_TRUE(crontabs->type);
+  EXPECT_EQ(crontabs->type->fields->size(), 0u);
+  discovery_->SetCustom(
+      Discovery::Source::kKnown,
+      {{"crontabs.stable.example.com", {{"v1", SelectableFields::Custom({".spec.color"})}}}});
+  EXPECT_EQ(discovery_->Describe(crontabs->type->type).fields->size(), 1u);
+  EXPECT_EQ(Find(CronTabs().id)->type->fields->size(), 1u);
+}
+
 TEST_F(DiscoveryTest, WaitingEndsAfterThreeSeconds) {
   const auto crontabs = Find(CronTabs().id);
   Run(seconds(3));
@@ -120,7 +152,7 @@ TEST_F(DiscoveryTest, AggregatedGroupsAreNotServed) {
 
 TEST_F(DiscoveryTest, WithoutTheRightToSeeApiServicesOnlyBuiltInGroupsAreServed) {
   discovery_->SetAggregated(Discovery::Source::kUnavailable, {});
-  discovery_->SetCustom(Discovery::Source::kKnown, {"crontabs.stable.example.com"});
+  discovery_->SetCustom(Discovery::Source::kKnown, OnlyCronTabs());
   const auto crontabs = Find(CronTabs().id);
   const auto leases = Find(Leases().id);
   Run();

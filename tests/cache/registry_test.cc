@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -153,6 +154,62 @@ TEST_F(RegistryTest, CustomResourcesAreCachedInTheirOwnForm) {
   const auto crontabs = Open(CronTabs().id);
   ASSERT_TRUE(crontabs);
   EXPECT_TRUE(crontabs->snapshot().form->typed_items);
+}
+
+// A definition of CronTabs whose one version has one selectable field.
+FakeApiServer::Fields Definition(std::string_view path, int64_t generation) {
+  return {.spec_json = fmt::format(
+              R"({{"versions":[{{"name":"v1","selectableFields":[{{"jsonPath":"{}"}}]}}]}})", path),
+          .generation = generation};
+}
+
+TEST_F(RegistryTest, SelectableFieldsOfCustomResourcesAreThoseOfTheirDefinition) {
+  const std::string definition = "crontabs.stable.example.com";
+  server_.Put(Crds().id, "", definition, Definition(".spec.color", 1));
+  server_.Put(CronTabs().id, "default", "a", {.spec_json = R"({"color":"red","size":3})"});
+  Make();
+  const auto before = Open(CronTabs().id);
+  ASSERT_TRUE(before);
+  Snapshot state = before->snapshot();
+  EXPECT_TRUE(state.form->custom);
+  EXPECT_TRUE(state.form->fields->Find("spec.color"));
+  EXPECT_FALSE(state.form->fields->Find("spec.size"));
+
+  server_.Put(Crds().id, "", definition, Definition(".spec.size", 2));
+  Run(seconds(1));
+  const auto after = Open(CronTabs().id);
+  ASSERT_TRUE(after);
+  EXPECT_NE(before, after);
+  state = after->snapshot();
+  EXPECT_FALSE(state.form->fields->Find("spec.color"));
+  EXPECT_TRUE(state.form->fields->Find("spec.size"));
+}
+
+TEST_F(RegistryTest, ATypeThatWasFoundBeforeItsDefinitionChangedHasTheNewFields) {
+  const std::string definition = "crontabs.stable.example.com";
+  server_.Put(Crds().id, "", definition, Definition(".spec.color", 1));
+  Make();
+  Run();
+  std::shared_ptr<Replica> replica;
+  registry_->Open(1, CronTabs().id, WantedEncoding(),
+                  [&](std::shared_ptr<Replica> opened) { replica = opened; });
+  // Found, but the worker that asked has not heard.
+  ManualExecutor::Advance({&first_}, Duration(0));
+  server_.Put(Crds().id, "", definition, Definition(".spec.size", 2));
+  ManualExecutor::Advance({&first_}, Duration(0));
+  EXPECT_FALSE(replica);
+  Run();
+  ASSERT_TRUE(replica);
+  EXPECT_TRUE(replica->snapshot().form->fields->Find("spec.size"));
+  EXPECT_FALSE(replica->snapshot().form->fields->Find("spec.color"));
+}
+
+TEST_F(RegistryTest, BuiltInTypesHaveTheirFieldsAndAreNotCustom) {
+  Make();
+  const auto pods = Open(Pods().id);
+  ASSERT_TRUE(pods);
+  EXPECT_TRUE(pods->snapshot().form->fields->Find("status.phase"));
+  EXPECT_FALSE(pods->snapshot().form->custom);
 }
 
 TEST_F(RegistryTest, GroupsOfOtherServersAreForwardedAndLoseTheirFeeds) {
