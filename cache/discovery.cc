@@ -1,43 +1,16 @@
 #include "cache/discovery.h"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "cache/upstream_json.h"
 #include "protocol/base/log.h"
+#include "protocol/k8s/built_in_groups.h"
 
 namespace weir {
 namespace {
-
-// Groups that kube-apiserver serves itself: safe to cache even when APIServices cannot be read.
-constexpr std::array<std::string_view, 19> kBuiltInGroups = {
-    "",
-    "admissionregistration.k8s.io",
-    "apiextensions.k8s.io",
-    "apiregistration.k8s.io",
-    "apps",
-    "autoscaling",
-    "batch",
-    "certificates.k8s.io",
-    "coordination.k8s.io",
-    "discovery.k8s.io",
-    "events.k8s.io",
-    "flowcontrol.apiserver.k8s.io",
-    "networking.k8s.io",
-    "node.k8s.io",
-    "policy",
-    "rbac.authorization.k8s.io",
-    "resource.k8s.io",
-    "scheduling.k8s.io",
-    "storage.k8s.io",
-};
-
-bool IsBuiltIn(std::string_view group) {
-  return std::find(kBuiltInGroups.begin(), kBuiltInGroups.end(), group) != kBuiltInGroups.end();
-}
 
 bool SameType(const ResourceType& a, const ResourceType& b) {
   return a.kind == b.kind && a.namespaced == b.namespaced && a.can_list == b.can_list &&
@@ -85,7 +58,7 @@ void Discovery::Find(const ResourceId& id, Executor& caller, Done done) {
 
 std::optional<std::optional<DiscoveredType>> Discovery::Known(const ResourceId& id) {
   const MutexLock lock(mutex_);
-  const bool built_in = IsBuiltIn(id.group);
+  const bool built_in = IsBuiltInGroup(id.group);
   if (!built_in) {
     if (aggregated_source_ == Source::kUnavailable || custom_source_ == Source::kUnavailable) {
       return std::optional<DiscoveredType>();
@@ -189,7 +162,7 @@ Discovery::Verdict Discovery::Judge(const ResourceId& id, DiscoveredType& type) 
     type = **known;
     return Verdict::kYes;
   }
-  if (!IsBuiltIn(id.group)) {
+  if (!IsBuiltInGroup(id.group)) {
     const MutexLock lock(mutex_);
     const bool pending =
         aggregated_source_ == Source::kPending || custom_source_ == Source::kPending;

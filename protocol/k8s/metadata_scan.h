@@ -55,9 +55,9 @@ class MetadataScanner {
 
   // `item` is one compact JSON object, or one message (ScanProtobuf). InvalidArgument: not an
   // object, no metadata.name or resourceVersion, a revision that is no decimal number above 0, one
-  // of the metadata of interest twice, escapes in a name, label or revision, a name with a slash, or
-  // a depth above kMaxJsonDepth. In JSON a selectable field that is no scalar counts as absent, and
-  // of several the last counts. Any bytes are safe; what is skipped is not validated.
+  // of the metadata of interest twice, escapes in a name, label or revision, a name with a slash,
+  // or a depth above kMaxJsonDepth. In JSON a selectable field that is no scalar counts as absent,
+  // and of several the last counts. Any bytes are safe; what is skipped is not validated.
   StatusOr<ScannedObject> Scan(std::string_view item) const;
 
  private:

@@ -6,8 +6,10 @@
 #include <limits>
 #include <vector>
 
+#include "protocol/k8s/built_in_groups.h"
 #include "protocol/k8s/go_duration.h"
 #include "protocol/k8s/query.h"
+#include "protocol/k8s/selectable_fields.h"
 
 namespace weir {
 namespace {
@@ -231,36 +233,18 @@ bool ReadTimeout(const Options& options, ReadRequest& request) {
 
 // ---- selectors
 
-template <size_t N>
-bool IsOneOf(std::string_view text, const std::array<std::string_view, N>& texts) {
-  return std::find(texts.begin(), texts.end(), text) != texts.end();
-}
-
-// Some kinds refuse metadata.namespace (api-semantics 6.3), as do cluster-scoped custom resources,
-// and the scope is not known here.
-bool HasNamespaceField(const ReadRequest& request) {
-  const ResourceId& id = request.resource;
-  if (id.group.empty()) return id.resource != "nodes" && id.resource != "namespaces";
-  constexpr std::array<std::string_view, 2> kOnlyNamespaced = {"apps", "batch"};
-  if (IsOneOf(id.group, kOnlyNamespaced)) return true;
-  constexpr std::array<std::string_view, 2> kWithExceptions = {"certificates.k8s.io",
-                                                               "resource.k8s.io"};
-  return !request.namespace_.empty() && !IsOneOf(id.group, kWithExceptions);
-}
-
-bool IsServedField(std::string_view field, const ReadRequest& request) {
-  if (field == "metadata.name") return true;
-  if (field == "metadata.namespace") return HasNamespaceField(request);
-  return field == "spec.nodeName" && request.resource == ResourceId{"", "v1", "pods"};
+// Which fields a type has is known here where it is built in; of others the session knows it.
+bool MayBeServed(const FieldSelector& selector, const ResourceId& id) {
+  if (selector.empty() || !IsBuiltInGroup(id.group)) return true;
+  return SelectorsServed(selector, *SelectableFields::BuiltIn(id), /*namespaced=*/true,
+                         /*custom=*/false);
 }
 
 std::optional<ForwardReason> ReadSelectors(const Options& options, ReadRequest& request) {
   auto labels = LabelSelector::Parse(options.Text(kLabelSelector));
   auto fields = FieldSelector::Parse(options.Text(kFieldSelector));
   if (!labels.ok() || !fields.ok()) return ForwardReason::kQuery;
-  for (const FieldSelector::Requirement& requirement : fields->requirements()) {
-    if (!IsServedField(requirement.field, request)) return ForwardReason::kSelector;
-  }
+  if (!MayBeServed(*fields, request.resource)) return ForwardReason::kSelector;
   if (const auto name = fields->RequiredValue("metadata.name")) {
     // Upstream takes some other values for a name too, and some not (api-semantics 1.5).
     if (!IsPlainSegment(*name)) return ForwardReason::kSelector;

@@ -30,6 +30,7 @@ struct ReadRequest {
                      // authorisation.
 
   LabelSelector label_selector;
+  // Of types that are built in all its fields are theirs; of others see SelectorsServed().
   FieldSelector field_selector;
 
   // Unset means "most recent"; "0" is Revision{0} and set.
@@ -60,7 +61,7 @@ enum class ForwardReason : uint8_t {
   kAccept,    // Another form than compact JSON: Table, protobuf, YAML, pretty …
   kHeaders,   // Impersonation, upgrade.
   kExcluded,  // Configured not to be cached, or not cacheable: see cache/registry.h.
-  kSelector,  // A field that Weir does not index.
+  kSelector,  // A field that the type does not have, or that Weir does not look at; an odd name.
   kFreshness,  // GET or single-key LIST without a revision; no proof or no such history.
   kNotReady,   // The cache has not synced in time.
 };

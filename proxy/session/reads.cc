@@ -208,6 +208,9 @@ Async<std::optional<ForwardReason>> ServeRead(Service& service, Exchange& exchan
   }
   const TypeForm& type = *state->snapshot.form;
   if (!ScopeFits(request, type.type)) co_return ForwardReason::kPath;
+  if (!SelectorsServed(request.field_selector, *type.fields, type.type.namespaced, type.custom)) {
+    co_return ForwardReason::kSelector;
+  }
   const std::optional<Negotiated> how = FormOf(request, type);
   if (!how.has_value()) co_return ForwardReason::kAccept;
   if (request.verb == ReadVerb::kGet) {

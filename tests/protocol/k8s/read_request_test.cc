@@ -299,33 +299,52 @@ TEST(ReadRequestTest, ARequiredNameIsTheRequestsName) {
   }
 }
 
-TEST(ReadRequestTest, OnlyFieldsThatAreIndexedAreServed) {
+TEST(ReadRequestTest, BuiltInTypesAreServedByTheirOwnFields) {
   const std::pair<const char*, const char*> cases[] = {
       {"/api/v1/pods?fieldSelector=spec.nodeName%3Dn1", "served"},
       {"/api/v1/pods?fieldSelector=spec.nodeName%3D&resourceVersion=0", "served"},
       {"/api/v1/pods?fieldSelector=spec.nodeName!%3Dn1", "served"},
-      {"/api/v1/pods?fieldSelector=spec.host%3Dn1", "selector"},
-      {"/api/v1/pods?fieldSelector=status.phase%3DRunning", "selector"},
+      {"/api/v1/pods?fieldSelector=spec.host%3Dn1", "served"},
+      {"/api/v1/pods?fieldSelector=status.phase%3DRunning,status.podIPs%3Dx", "served"},
       {"/api/v1/pods?fieldSelector=metadata.name%3Dx,spec.foo%3D1", "selector"},
       {"/api/v1/pods?fieldSelector=%3Dx", "selector"},
+      {"/api/v1/pods?fieldSelector=%3D", "served"},
+      {"/api/v1/nodes?fieldSelector=spec.unschedulable%3Dtrue", "served"},
       {"/api/v1/nodes?fieldSelector=spec.nodeName%3Dn1", "selector"},
-      {"/apis/x.example.com/v1/pods?fieldSelector=spec.nodeName%3Dn1", "selector"},
+      {"/api/v1/namespaces/a/events?fieldSelector=involvedObject.name%3Dx,source%3Dk", "served"},
+      {"/apis/events.k8s.io/v1/events?fieldSelector=regarding.name%3Dx", "served"},
+      {"/apis/events.k8s.io/v1/events?fieldSelector=involvedObject.name%3Dx", "selector"},
+      {"/apis/batch/v1/jobs?fieldSelector=status.successful%3D1", "served"},
       {"/apis/apps/v1/replicasets?fieldSelector=status.replicas%3D1", "selector"},
+      {"/apis/apps/v1/widgets?fieldSelector=spec.a%3D1", "selector"},
   };
   for (const auto& [target, expected] : cases) EXPECT_EQ(Outcome(Get(target)), expected) << target;
 }
 
-TEST(ReadRequestTest, TheNamespaceFieldIsServedWhereTheKindCertainlyHasIt) {
+TEST(ReadRequestTest, OfOtherGroupsEveryFieldMayBeOneOfTheType) {
+  for (const char* field : {"spec.color%3Dred", "metadata.namespace%3Da", "spec.nodeName!%3Dn1"}) {
+    EXPECT_EQ(Outcome(Get("/apis/x.example.com/v1/shirts?fieldSelector=" + std::string(field))),
+              "served")
+        << field;
+  }
+  EXPECT_EQ(Outcome(Get("/apis/x.example.com/v1/shirts?fieldSelector=spec.color")), "query");
+  EXPECT_EQ(Outcome(Get("/apis/x.example.com/v1/shirts?fieldSelector=metadata.name%3D..")),
+            "selector");
+}
+
+TEST(ReadRequestTest, TheNamespaceFieldIsServedUnlessTheKindRefusesIt) {
   const std::pair<const char*, const char*> cases[] = {
       {"/api/v1/pods", "served"},
       {"/api/v1/namespaces/a/secrets", "served"},
+      {"/api/v1/persistentvolumes", "served"},
       {"/apis/apps/v1/deployments", "served"},
-      {"/apis/x.example.com/v1/namespaces/a/crontabs", "served"},
-      {"/apis/x.example.com/v1/crontabs", "selector"},
+      {"/apis/rbac.authorization.k8s.io/v1/clusterroles", "served"},
       {"/api/v1/nodes", "selector"},
       {"/api/v1/namespaces", "selector"},
       {"/apis/certificates.k8s.io/v1/namespaces/a/podcertificaterequests", "selector"},
+      {"/apis/certificates.k8s.io/v1alpha1/namespaces/a/podcertificaterequests", "selector"},
       {"/apis/resource.k8s.io/v1/resourceslices", "selector"},
+      {"/apis/resource.k8s.io/v1/resourceclaims", "served"},
   };
   for (const auto& [path, expected] : cases) {
     EXPECT_EQ(Outcome(Get(std::string(path) + "?fieldSelector=metadata.namespace%3Da")), expected)
