@@ -38,9 +38,15 @@ bool IsExcluded(const Config& config, const ResourceId& id) {
   return id.resource == "events" && (id.group.empty() || id.group == "events.k8s.io");
 }
 
-// Reads that upstream proves cheaper than any cache could: one key at the latest state.
+// Reads that upstream proves cheaper than any cache could: one key at the latest state. A LIST of
+// one name with a limit and a revision is such a read too, in whatever scope: the legacy rule, by
+// which it would be exact, holds for prefixes alone.
 bool IsSingleKeyNow(const ReadRequest& request) {
-  if (request.resource_version.has_value() || request.continue_token.has_value()) return false;
+  if (request.continue_token.has_value()) return false;
+  if (request.resource_version.has_value()) {
+    return request.verb == ReadVerb::kList && !request.name.empty() && request.limit > 0 &&
+           request.match == ReadRequest::Match::kUnset && request.resource_version->value > 0;
+  }
   if (request.verb == ReadVerb::kGet) return true;
   const bool cluster_scoped =
       request.resource.group.empty() &&

@@ -16,6 +16,7 @@ using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
+using ::testing::SizeIs;
 using ::testing::StartsWith;
 
 class RouterTest : public SessionTest {
@@ -122,9 +123,17 @@ TEST_F(RouterTest, ExcludedResourcesAreForwardedUnasked) {
 TEST_F(RouterTest, SingleKeysAtTheLatestStateAreForwarded) {
   for (const char* target : {"/api/v1/namespaces/default/pods/a",
                              "/api/v1/namespaces/default/pods?fieldSelector=metadata.name%3Da",
-                             "/api/v1/nodes?fieldSelector=metadata.name%3Dn"})
+                             "/api/v1/nodes?fieldSelector=metadata.name%3Dn",
+                             "/api/v1/namespaces/default/"
+                             "pods?fieldSelector=metadata.name%3Da&resourceVersion=5&limit=1"})
     ExpectForwarded(*HandleGet(target));
   EXPECT_THAT(fake_registry_->opened, IsEmpty());
+  for (const char* target :
+       {"/api/v1/namespaces/default/pods?fieldSelector=metadata.name%3Da&resourceVersion=5",
+        "/api/v1/namespaces/default/"
+        "pods?fieldSelector=metadata.name%3Da&resourceVersion=0&limit=1"})
+    EXPECT_EQ(HandleGet(target)->status(), 200);
+  EXPECT_THAT(fake_registry_->opened, SizeIs(2));
 }
 
 TEST_F(RouterTest, WhatDiscoveryDoesNotKnowIsForwarded) {
