@@ -3,11 +3,9 @@
 package e2e
 
 import (
-	"crypto/tls"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"k8s.io/client-go/dynamic"
@@ -70,7 +68,7 @@ func run(m *testing.M) (int, error) {
 	} else if weir, err = cluster.StartWeir(oracle.WeirOptions{}); err != nil {
 		return 1, err
 	}
-	if offersHTTP2, err = agreesTo(weir.URL, "h2"); err != nil {
+	if offersHTTP2, err = cluster.AgreesTo(weir.URL, "h2"); err != nil {
 		return 1, err
 	}
 	code := m.Run()
@@ -80,40 +78,9 @@ func run(m *testing.M) (int, error) {
 		}
 	}
 	if code != 0 || os.Getenv("WEIR_E2E_KEEP") != "" {
-		keepLogs(dir)
+		fmt.Fprintln(os.Stderr, "logs are in", oracle.KeepLogs(dir, "e2e-logs"))
 	}
 	return code, nil
-}
-
-// agreesTo tells whether the server takes this protocol when it is offered beside HTTP/1.1.
-func agreesTo(server, protocol string) (bool, error) {
-	config, err := cluster.Admin.TLSClient(cluster.CAFile(), protocol, "http/1.1")
-	if err != nil {
-		return false, err
-	}
-	conn, err := tls.Dial("tcp", strings.TrimPrefix(server, "https://"), config)
-	if err != nil {
-		return false, err
-	}
-	defer conn.Close()
-	return conn.ConnectionState().NegotiatedProtocol == protocol, nil
-}
-
-// keepLogs copies the logs of all processes to build/e2e-logs.
-func keepLogs(dir string) {
-	to := filepath.Join(oracle.RepositoryDir(), "build", "e2e-logs")
-	_ = os.RemoveAll(to)
-	_ = os.MkdirAll(to, 0o755)
-	for _, pattern := range []string{"*.log", "*/*.log"} { // A cluster of a test's own has a folder in this one.
-		logs, _ := filepath.Glob(filepath.Join(dir, pattern))
-		for _, file := range logs {
-			name, _ := filepath.Rel(dir, file)
-			if text, err := os.ReadFile(file); err == nil {
-				_ = os.WriteFile(filepath.Join(to, strings.ReplaceAll(name, "/", "-")), text, 0o644)
-			}
-		}
-	}
-	fmt.Fprintln(os.Stderr, "logs are in", to)
 }
 
 // needsWeir skips a test that has no meaning without a Weir process.

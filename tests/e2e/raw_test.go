@@ -171,7 +171,7 @@ func TestRawHeads(t *testing.T) {
 
 // withoutTimes is a body masked, and without the seconds at which the two servers were asked.
 func withoutTimes(body []byte) []byte {
-	return regexp.MustCompile(`"time":"[^"]+"`).ReplaceAll(mask(body).text, nil)
+	return regexp.MustCompile(`"time":"[^"]+"`).ReplaceAll(mask(body).Text, nil)
 }
 
 // sendRaw writes the bytes and, a moment later, a good request.

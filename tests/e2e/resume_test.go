@@ -9,6 +9,8 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"weir.dev/e2e/exchange"
 )
 
 // TestWatchResumesAnywhere: a watch that starts at the revision of any event goes on with the next one, at the API
@@ -63,7 +65,7 @@ func TestWatchResumesAnywhere(t *testing.T) {
 
 // eventsAfter is the rest of a stream behind a revision.
 func eventsAfter(events []byte, revision int64) []byte {
-	for _, line := range splitLines(events) {
+	for _, line := range exchange.SplitLines(events) {
 		var e struct {
 			Object struct {
 				Metadata struct {

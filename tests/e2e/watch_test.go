@@ -1,14 +1,10 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
-	"encoding/binary"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -17,6 +13,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"weir.dev/e2e/exchange"
 )
 
 // How long the compared watches last. The writes take less than half of it.
@@ -74,17 +72,6 @@ var watchRows = []watchRow{
 	{name: "the old path", path: "/api/v1/watch/namespaces/a/configmaps?resourceVersion={now}"},
 }
 
-// A stream is a watch that was read to its end.
-type stream struct {
-	status   int
-	header   http.Header
-	events   [][]byte // Lines or frames, without bookmarks.
-	marks    [][]byte // Bookmarks.
-	initial  int      // Events before the bookmark that ends the initial ones; -1 without it.
-	duration time.Duration
-	err      error
-}
-
 // TestWatchSequences opens every watch at both servers, then writes, and wants the same events from both until both
 // end in time.
 func TestWatchSequences(t *testing.T) {
@@ -95,7 +82,7 @@ func TestWatchSequences(t *testing.T) {
 				newCaller(t, cluster.URL(), cluster.Admin, protocol == "HTTP2"),
 				newCaller(t, weir.URL, cluster.Admin, protocol == "HTTP2"),
 			}
-			streams := make([][2]stream, len(watchRows))
+			streams := make([][2]exchange.Stream, len(watchRows))
 			var opened, ended sync.WaitGroup
 			for i, r := range watchRows {
 				path := at.fill(r.path) + fmt.Sprintf("&timeoutSeconds=%d", watchSeconds)
@@ -115,7 +102,7 @@ func TestWatchSequences(t *testing.T) {
 			ended.Wait()
 			for i, r := range watchRows {
 				t.Run(subtestName(r.name), func(t *testing.T) {
-					compareStreams(t, at.fill(r.path), streams[i][0], streams[i][1])
+					compareStreams(t, at.fill(r.path)+fmt.Sprintf("&timeoutSeconds=%d", watchSeconds), streams[i][0], streams[i][1])
 				})
 			}
 		})
@@ -123,128 +110,16 @@ func TestWatchSequences(t *testing.T) {
 }
 
 // readWatch reads until the end; opened is called once the headers are there, or will never be.
-func readWatch(c *caller, r request, opened func()) stream {
-	ctx, cancel := context.WithTimeout(context.Background(), (watchSeconds+15)*time.Second)
-	defer cancel()
-	s := stream{initial: -1}
-	start := time.Now()
-	response, err := c.open(ctx, r)
-	opened()
-	if err != nil {
-		s.err = err
-		return s
-	}
-	defer response.Body.Close()
-	s.status, s.header = response.StatusCode, response.Header
-	body, err := io.ReadAll(response.Body)
-	s.duration, s.err = time.Since(start), err
-	split := splitLines
-	if strings.HasPrefix(response.Header.Get("Content-Type"), protobuf) {
-		split = splitFrames
-	}
-	for _, event := range split(body) {
-		if !isBookmark(event) {
-			s.events = append(s.events, event)
-			continue
-		}
-		if bytes.Contains(event, []byte("k8s.io/initial-events-end")) {
-			s.initial = len(s.events)
-		}
-		s.marks = append(s.marks, event)
-	}
-	return s
+func readWatch(c *caller, r request, opened func()) exchange.Stream {
+	return exchange.ReadWatch(c.Caller, r, (watchSeconds+15)*time.Second, opened)
 }
 
-func splitLines(body []byte) [][]byte { return bytes.SplitAfter(body, []byte("\n")) }
-
-func splitFrames(body []byte) [][]byte {
-	var frames [][]byte
-	for len(body) >= 4 {
-		n := int(binary.BigEndian.Uint32(body)) + 4
-		if n > len(body) {
-			break
-		}
-		frames = append(frames, body[:n])
-		body = body[n:]
-	}
-	return append(frames, body) // Nothing, unless the last frame is cut.
-}
-
-func isBookmark(event []byte) bool {
-	return bytes.HasPrefix(event, []byte(`{"type":"BOOKMARK"`)) || (len(event) > 14 && bytes.Equal(event[4:14], []byte("\n\x08BOOKMARK")))
-}
-
-func compareStreams(t *testing.T, path string, up, down stream) {
+func compareStreams(t *testing.T, path string, up, down exchange.Stream) {
 	t.Helper()
 	t.Log(path)
-	if up.err != nil || down.err != nil {
-		t.Fatalf("broken off: API server %v, Weir %v", up.err, down.err)
-	}
-	if up.status != down.status {
-		t.Fatalf("status: API server %d, Weir %d", up.status, down.status)
-	}
-	for _, d := range headerDifferences(request{}, up.header, down.header) {
+	for _, d := range exchange.StreamDifferences(request{Path: path}, up, down) {
 		t.Error(d)
 	}
-	for i := range max(len(up.events), len(down.events)) {
-		if i >= len(up.events) || i >= len(down.events) {
-			t.Errorf("the API server sends %d events, Weir %d; after event %d\n  API server %.300s\n  Weir       %.300s",
-				len(up.events), len(down.events), i, at(up.events, i), at(down.events, i))
-			break
-		}
-		if !bytes.Equal(up.events[i], down.events[i]) {
-			n := firstDifference(up.events[i], down.events[i])
-			t.Errorf("event %d differs at byte %d:\n  API server …%s\n  Weir       …%s", i, n, excerpt(up.events[i], n), excerpt(down.events[i], n))
-			break
-		}
-	}
-	if up.initial != down.initial {
-		t.Errorf("the end of the initial events: API server after %d, Weir after %d (-1: none)", up.initial, down.initial)
-	}
-	if d := down.duration - watchSeconds*time.Second; d < -200*time.Millisecond || d > 2*time.Second {
-		t.Errorf("Weir ended after %s", down.duration)
-	}
-	if !strings.Contains(path, "allowWatchBookmarks") && len(down.marks) > 0 {
-		t.Errorf("a bookmark that nobody asked for: %s", down.marks[0])
-	}
-	checkBookmarks(t, up.marks, down.marks)
-}
-
-// checkBookmarks: Weir's come when it likes, their revisions never fall, and they are of the right type.
-func checkBookmarks(t *testing.T, up, down [][]byte) {
-	t.Helper()
-	type bookmark struct {
-		Object struct {
-			Kind, APIVersion string
-			Metadata         struct {
-				ResourceVersion string
-				Annotations     map[string]string
-			}
-		}
-	}
-	var last uint64
-	for i, text := range down {
-		var b, model bookmark
-		if json.Unmarshal(text, &b) != nil {
-			continue // Protobuf is forwarded or checked by decoders elsewhere.
-		}
-		rv, err := strconv.ParseUint(b.Object.Metadata.ResourceVersion, 10, 64)
-		if err != nil || rv < last || (i > 0 && len(b.Object.Metadata.Annotations) > 0 && b.Object.Metadata.Annotations["k8s.io/initial-events-end"] != "") {
-			t.Errorf("bookmark %d after revision %d: %s", i, last, text)
-		}
-		last = rv
-		if len(up) > 0 && json.Unmarshal(up[0], &model) == nil &&
-			(model.Object.Kind != b.Object.Kind || model.Object.APIVersion != b.Object.APIVersion) {
-			t.Errorf("bookmark type: API server %s, Weir %s", up[0], text)
-		}
-	}
-}
-
-func at(events [][]byte, i int) []byte {
-	if i < len(events) {
-		return events[i]
-	}
-	return []byte("(end)")
 }
 
 // script is what happens while the watches are open. Objects are new in each run.

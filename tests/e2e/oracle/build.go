@@ -76,6 +76,23 @@ func versionFlags() string {
 	return strings.Join(flags, " ")
 }
 
+// KeepLogs copies the logs of all processes to a directory below build/ and returns its path.
+func KeepLogs(dir, name string) string {
+	to := filepath.Join(RepositoryDir(), "build", name)
+	_ = os.RemoveAll(to)
+	_ = os.MkdirAll(to, 0o755)
+	for _, pattern := range []string{"*.log", "*/*.log"} { // A cluster of a test's own has a folder in this one.
+		logs, _ := filepath.Glob(filepath.Join(dir, pattern))
+		for _, file := range logs {
+			name, _ := filepath.Rel(dir, file)
+			if text, err := os.ReadFile(file); err == nil {
+				_ = os.WriteFile(filepath.Join(to, strings.ReplaceAll(name, "/", "-")), text, 0o644)
+			}
+		}
+	}
+	return to
+}
+
 // WeirBinary is $WEIR_BINARY, or the release build.
 func WeirBinary() string {
 	if path := os.Getenv("WEIR_BINARY"); path != "" {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"k8s.io/client-go/rest"
 )
@@ -40,6 +41,29 @@ func (u User) TLSClient(caFile string, protocols ...string) (*tls.Config, error)
 		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
 	}
 	return config, nil
+}
+
+// AgreesTo tells whether the server takes this protocol when it is offered beside HTTP/1.1.
+func (c *Cluster) AgreesTo(server, protocol string) (bool, error) {
+	config, err := c.Admin.TLSClient(c.CAFile(), protocol, "http/1.1")
+	if err != nil {
+		return false, err
+	}
+	conn, err := tls.Dial("tcp", strings.TrimPrefix(server, "https://"), config)
+	if err != nil {
+		return false, err
+	}
+	defer conn.Close()
+	return conn.ConnectionState().NegotiatedProtocol == protocol, nil
+}
+
+// ServingConfig is for a server of the tests' own, which clients take for the API server.
+func (c *Cluster) ServingConfig() (*tls.Config, error) {
+	pair, err := tls.LoadX509KeyPair(c.serving.CertFile, c.serving.KeyFile)
+	if err != nil {
+		return nil, err
+	}
+	return &tls.Config{Certificates: []tls.Certificate{pair}}, nil
 }
 
 // RESTConfig is client-go's configuration for the user at this server. The rate limit is off.
