@@ -29,8 +29,8 @@ var (
 	tooLarge = regexp.MustCompile(`(Too large resource version: \d+, current: )\d+`)
 	tooOld   = regexp.MustCompile(`(too old resource version: \d+ \()\d+`)
 	// The age of an object in a Table is the time of the request.
-	tableHead = regexp.MustCompile(`^\{\s*"kind":\s*"Table"`)
-	tableAge  = regexp.MustCompile(`"(?:\d+[smhdy])+"`)
+	tableHead = regexp.MustCompile(`^\{\s*"kind":\s*"Table"|^apiVersion: meta.k8s.io/v1(?:beta1)?\ncolumnDefinitions:`)
+	tableAge  = regexp.MustCompile(`"(?:\d+[smhdy])+"|(?m:^  - (?:\d+[smhdy])+$)`)
 )
 
 // Mask cuts out of a body what depends on when and whom one asked.
