@@ -14,7 +14,7 @@ namespace {
 
 using std::chrono::seconds;
 
-constexpr Duration kSettled = seconds(5);  // A stream or list that lived as long was no failure.
+constexpr Duration kSettled = seconds(5);  // Streams or a list that lived as long were no failure.
 constexpr seconds kRapidTimeout{3};  // Brings a bookmark after 0.85 to 1.7 s (design, section 7).
 constexpr Duration kRapidOwes = std::chrono::milliseconds(2200);
 constexpr Duration kRapidInterval = std::chrono::milliseconds(500);
@@ -199,6 +199,7 @@ void Feed::OnWatchOpen(WatchStream& stream) {
   if (&stream != next_.get()) return;
   stream_ = std::move(next_);
   opened_ = heard_ = home_.Now();
+  if (fed_since_ == TimePoint()) fed_since_ = opened_;
   suspected_ = refused_since_ = TimePoint();
   quiet_probe_.reset();
   replay_until_ = cache_.revision();
@@ -305,30 +306,32 @@ void Feed::OnWatchEnd(WatchStream& stream, const WatchStream::End& end) {
   if (&stream == next_.get()) {
     next_.reset();
     // A stream that was only to replace a running one: that one goes on.
-    if (!stream_) AfterEnd(start, end, Duration(0));
+    if (!stream_) AfterEnd(start, end, Duration(0), Duration(0));
   } else {
     const Duration lived = home_.Now() - opened_;
+    const Duration fed = home_.Now() - fed_since_;
     stream_.reset();
-    if (lived >= kSettled) backoff_.Succeeded();
+    if (fed >= kSettled) backoff_.Succeeded();
     const bool next_may_do =
         end.ending == WatchStream::Ending::kClean || end.ending == WatchStream::Ending::kBroken;
     if (next_ && next_may_do) {
       Enter(State::kOpening);
     } else {
       next_.reset();
-      AfterEnd(start, end, lived);
+      AfterEnd(start, end, lived, fed);
     }
   }
   listener_.OnFeedProgress();
 }
 
-void Feed::AfterEnd(const WatchStream::Start& start, const WatchStream::End& end, Duration lived) {
+void Feed::AfterEnd(const WatchStream::Start& start, const WatchStream::End& end, Duration lived,
+                    Duration fed) {
   using Ending = WatchStream::Ending;
   const std::string why = fmt::format("WATCH: {}", end.status.ok() ? "ended" : Message(end.status));
   if (end.ending == Ending::kClean) {
     // By its own deadline, moments after it proved itself.
     if (start.rapid && lived >= start.timeout - std::chrono::milliseconds(200)) return Open(false);
-    if (lived >= kSettled) return Resume();
+    if (fed >= kSettled) return Resume();
   }
   if (has_history_) SetCacheState(CacheState::kBroken);
   reason_ = why;
@@ -344,7 +347,7 @@ void Feed::AfterEnd(const WatchStream::Start& start, const WatchStream::End& end
       break;
     case Ending::kBroken:
       upstream_.SwitchEndpoint();
-      if (lived >= kSettled) return Resume();
+      if (fed >= kSettled) return Resume();
       break;
     case Ending::kClean:
     case Ending::kError:

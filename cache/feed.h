@@ -133,7 +133,9 @@ class Feed final : private WatchStream::Handler {
   // Whether the stream before this one has delivered it already.
   bool Replayed(Revision revision) const;
   bool Known(const Object& late) const;
-  void AfterEnd(const WatchStream::Start& start, const WatchStream::End& end, Duration lived);
+  // `lived` is the stream's own time, `fed` that of all that followed each other without a break.
+  void AfterEnd(const WatchStream::Start& start, const WatchStream::End& end, Duration lived,
+                Duration fed);
   void Publish();
 
   // Trouble.
@@ -180,9 +182,10 @@ class Feed final : private WatchStream::Handler {
   bool missed_event_ = false;    // One came after later ones.
   bool bookmarked_ = false;      // `stream_` has brought a bookmark.
 
-  TimePoint opened_;  // When `stream_` began.
-  TimePoint heard_;   // When it last brought bytes.
-  TimePoint listed_;  // When the last LIST was asked for.
+  TimePoint opened_;     // When `stream_` began.
+  TimePoint fed_since_;  // When the first began of the streams without a break; the epoch: none.
+  TimePoint heard_;      // When it last brought bytes.
+  TimePoint listed_;     // When the last LIST was asked for.
   TimePoint hastened_;
   TimePoint refused_since_;  // First refusal since it last streamed; the epoch: none.
   TimePoint suspected_;      // When a probe showed that the quiet stream lags; the epoch: not.

@@ -86,6 +86,7 @@ void Feed::DropAll() {
   quiet_probe_.reset();
   stream_.reset();
   next_.reset();
+  fed_since_ = TimePoint();
   home_.Cancel(std::exchange(retry_timer_, 0));
 }
 

@@ -417,6 +417,25 @@ TEST_F(FeedTest, HastenedStreamBringsABookmarkInAboutASecond) {
   EXPECT_EQ(cache_.state(), CacheState::kSynced);
 }
 
+TEST_F(FeedTest, StreamsThatReplaceEachOtherAreOneSuccess) {
+  Begin(Pods());
+  Put("a");
+  Start();
+  server_.FailNext(7, 0);
+  server_.CutStreams(false);
+  Run(minutes(2));
+  // Readers that want the latest state keep every stream short.
+  for (int i = 0; i < 10; ++i) {
+    server_.Touch();
+    feed_->Hasten();
+    Run(seconds(2));
+  }
+  server_.CutStreams(false);
+  Put("b");
+  Run(milliseconds(50));
+  EXPECT_THAT(Keys(), ElementsAre("default/a", "default/b")) << "no pause for failures of long ago";
+}
+
 TEST_F(FeedTest, StreamThatReplacesAnotherSkipsWhatCameAlready) {
   Begin(Pods());
   server_.SetChaos({.latency = milliseconds(50)});
