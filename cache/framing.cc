@@ -22,7 +22,8 @@ Framing::Framing(std::shared_ptr<const TypeForm> form, bool metadata_only)
     : form_(std::move(form)),
       metadata_only_(metadata_only || form_->encoding == Encoding::kProtobufMetadata),
       protobuf_(IsProtobuf(form_->encoding)),
-      sorted_keys_(form_->typed_items && !metadata_only_) {
+      sorted_keys_(form_->typed_items && !metadata_only_),
+      null_if_empty_(form_->typed_items && metadata_only_ && !protobuf_) {
   kind_ = metadata_only_ ? kPartial : form_->type.kind;
   api_version_ = metadata_only_ ? std::string(kMetaVersion) : form_->type.id.ApiVersion();
   list_kind_ = metadata_only_ ? "PartialObjectMetadataList" : form_->list_kind;
@@ -39,8 +40,9 @@ Framing::Framing(std::shared_ptr<const TypeForm> form, bool metadata_only)
   object_head_ = fmt::format("{{{}", inner);
   object_tail_ = metadata_only_ ? "}\n" : "\n";
   // Only items of built-in lists come without their type.
-  first_item_ = metadata_only_ ? fmt::format("{{{}", kPartialHead) : "{";
-  next_item_ = "," + first_item_;
+  const std::string item_head = metadata_only_ ? fmt::format("{{{}", kPartialHead) : "{";
+  first_item_ = null_if_empty_ ? "[" + item_head : item_head;
+  next_item_ = "," + item_head;
   item_tail_ = metadata_only_ ? "}" : "";
 }
 
@@ -151,12 +153,13 @@ std::string Framing::ListHead(const ListMeta& meta, uint64_t items_bytes) const 
     head += fmt::format(R"(,"continue":"{}")", meta.continue_token);
   }
   if (meta.remaining > 0) head += fmt::format(R"(,"remainingItemCount":{})", meta.remaining);
-  head += R"(},"items":[)";
+  head += null_if_empty_ ? R"(},"items":)" : R"(},"items":[)";
   return head;
 }
 
-std::string Framing::ListTail(const ListMeta& meta) const {
+std::string Framing::ListTail(const ListMeta& meta, bool empty) const {
   if (protobuf_) return std::string(kProtoEnvelopeTail);
+  if (null_if_empty_ && empty) return "null}\n";
   if (!sorted_keys_) return "]}\n";
   const std::string remaining =
       meta.remaining == 0 ? "" : fmt::format(R"("remainingItemCount":{},)", meta.remaining);
@@ -180,12 +183,12 @@ void Framing::AddItem(const Object& object, bool first, Gather& gather) const {
 
 uint64_t Framing::ItemBytes(const Object& object) const {
   const size_t body = Body(object).size();
-  return protobuf_ ? ProtoItemBytes(body) : first_item_.size() + body + item_tail_.size();
+  return protobuf_ ? ProtoItemBytes(body) : next_item_.size() - 1 + body + item_tail_.size();
 }
 
 uint64_t Framing::ItemBytes(const ObjectTree::Sums& sums) const {
   const uint64_t bytes = metadata_only_ ? sums.metadata_bytes : sums.rest_bytes;
-  return protobuf_ ? bytes : bytes + sums.objects * (first_item_.size() + item_tail_.size());
+  return protobuf_ ? bytes : bytes + sums.objects * (next_item_.size() - 1 + item_tail_.size());
 }
 
 }  // namespace weir

@@ -49,11 +49,14 @@ class Framing {
   };
   // `items_bytes`: of all items, without commas; only protobuf needs it.
   std::string ListHead(const ListMeta& meta, uint64_t items_bytes) const;
-  std::string ListTail(const ListMeta& meta) const;
+  // `empty`: of a list without items.
+  std::string ListTail(const ListMeta& meta, bool empty) const;
   void AddItem(const Object& object, bool first, Gather& gather) const;
   uint64_t ItemBytes(const Object& object) const;
   // Of a range of the tree, without commas.
   uint64_t ItemBytes(const ObjectTree::Sums& sums) const;
+  // What the first item brings besides: see null_if_empty_.
+  size_t opener_bytes() const { return null_if_empty_ ? 1 : 0; }
   // Between two items.
   size_t separator_bytes() const { return protobuf_ ? 0 : 1; }
   // Whether the head has to know the size of all items.
@@ -75,6 +78,9 @@ class Framing {
   const bool protobuf_;
   std::string kind_, api_version_, list_kind_, list_api_version_;
   bool sorted_keys_;  // As custom resources are written.
+  // The metadata of custom resources comes as `"items":null` where there is none, so that the
+  // bracket waits for the first item.
+  bool null_if_empty_;
   // JSON: frames up to the object's bytes, and what closes them.
   std::string added_, modified_, deleted_, frame_tail_;
   std::string object_head_, object_tail_;

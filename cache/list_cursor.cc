@@ -33,9 +33,12 @@ ListCursor::ListCursor(Snapshot snapshot, ListSpec spec)
   const uint64_t items_bytes = framing_.ItemBytes(in_range);
   WriteFrame(items_bytes);
   if (!scope_only) return;
-  const uint64_t separators = in_range.objects == 0 ? 0 : in_range.objects - 1;
-  total_bytes_ =
-      head_.size() + items_bytes + separators * framing_.separator_bytes() + tail_.size();
+  if (in_range.objects == 0) {
+    total_bytes_ = head_.size() + empty_tail_.size();
+    return;
+  }
+  const uint64_t separators = (in_range.objects - 1) * framing_.separator_bytes();
+  total_bytes_ = head_.size() + framing_.opener_bytes() + items_bytes + separators + tail_.size();
 }
 
 void ListCursor::SetRange() {
@@ -111,7 +114,8 @@ void ListCursor::WriteFrame(uint64_t items_bytes) {
   const Framing::ListMeta meta{
       .revision = spec_.revision, .continue_token = continue_token_, .remaining = remaining_};
   head_ = framing_.ListHead(meta, items_bytes);
-  tail_ = framing_.ListTail(meta);
+  tail_ = framing_.ListTail(meta, /*empty=*/false);
+  empty_tail_ = framing_.ListTail(meta, /*empty=*/true);
   ready_ = true;
 }
 
@@ -142,7 +146,7 @@ ListCursor::Step ListCursor::Next(size_t max_bytes, Gather& gather) {
     const Object* const object = NextItem(scanned, yield);
     if (yield) break;
     if (object == nullptr) {
-      gather.Add(tail_);
+      gather.Add(items_ == 0 ? empty_tail_ : tail_);
       done_ = true;
       break;
     }

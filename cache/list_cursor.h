@@ -72,7 +72,7 @@ class ListCursor {
   ObjectTree::Cursor cursor_;
   std::string start_, end_;  // Keys in [start_, end_) are looked at; end_ "" for no end.
   uint64_t objects_in_range_ = 0;
-  std::string head_, tail_;
+  std::string head_, tail_, empty_tail_;
   uint64_t total_bytes_ = 0;
   size_t next_candidate_ = 0;
   // The objects of the answer, found before the head is written: the head of built-in lists names

@@ -297,6 +297,13 @@ bool MentionsUpgrade(std::string_view connection) {
   return false;
 }
 
+// Versions whose conversion adds annotations, so that the metadata inside an object is not what
+// upstream sends when asked for the metadata alone: that is of no version.
+bool HasMetadataOfItsVersion(const ResourceId& id) {
+  return id == ResourceId{"apps", "v1", "daemonsets"} ||
+         id == ResourceId{"autoscaling", "v1", "horizontalpodautoscalers"};
+}
+
 bool IsForwardedHeader(const http::Header& header) {
   if (http::EqualsIgnoreCase(header.name, "connection")) return MentionsUpgrade(header.value);
   return http::EqualsIgnoreCase(header.name, "upgrade") ||
@@ -346,6 +353,9 @@ std::variant<ReadRequest, ForwardReason> ClassifyRead(const http::RequestHead& h
   if (reason) return *reason;
 
   request.forms = NegotiateRead(head, request.verb);
+  if (request.forms.built_in.form.metadata_only && HasMetadataOfItsVersion(request.resource)) {
+    return ForwardReason::kAccept;
+  }
   request.gzip = AcceptsGzip(head);
   if (!request.forms.built_in.serve && !request.forms.custom.serve) return ForwardReason::kAccept;
   return request;

@@ -76,8 +76,10 @@ TEST(FramingTest, MetadataOfCustomResourcesIsListedAsOfBuiltInTypes) {
   EXPECT_EQ(framing.ListHead({.revision = {100}, .continue_token = "tok", .remaining = 3}, 0),
             R"({"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/v1",)"
             R"("metadata":{"resourceVersion":"100","continue":"tok","remainingItemCount":3},)"
-            R"("items":[)");
-  EXPECT_EQ(framing.ListTail({.revision = {100}, .continue_token = "tok"}), "]}\n");
+            R"("items":)");
+  const Framing::ListMeta meta{.revision = {100}, .continue_token = "tok"};
+  EXPECT_EQ(framing.ListTail(meta, /*empty=*/false), "]}\n");
+  EXPECT_EQ(framing.ListTail(meta, /*empty=*/true), "null}\n");
   EXPECT_EQ(framing.Bookmark({7}, false),
             R"({"type":"BOOKMARK","object":{"kind":"PartialObjectMetadata",)"
             R"("apiVersion":"meta.k8s.io/v1","metadata":{"resourceVersion":"7"}}})"

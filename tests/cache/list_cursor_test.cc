@@ -14,11 +14,13 @@
 namespace weir {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
+using ::testing::StartsWith;
 
 std::string Body(ListCursor& cursor, size_t max_bytes = 100) {
   std::string body;
@@ -291,6 +293,33 @@ TEST_F(ListCursorTest, MetadataAlone) {
             R"("resourceVersion":"90","labels":{"app":"web"}}}]})"
             "\n");
   EXPECT_EQ(cursor.total_bytes(), body.size());
+}
+
+// As upstream: without any it is null, whether or not that is known beforehand.
+TEST(CustomListCursorTest, MetadataAloneOfNothingIsNull) {
+  const std::string head = R"({"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/v1",)"
+                           R"("metadata":{"resourceVersion":"100"},"items":)";
+  Snapshot snapshot;
+  snapshot.revision = {100};
+  snapshot.form = CronTabForm();
+  for (const bool empty : {true, false}) {
+    if (!empty) snapshot.tree.Put(MakeObject("a/x", 90));
+    for (const char* labels : {"", "absent"}) {
+      ListSpec spec;
+      spec.metadata_only = true;
+      spec.filter = Make("", labels, "");
+      spec.revision = snapshot.revision;
+      ListCursor cursor(snapshot, spec);
+      const std::string body = Body(cursor);
+      if (empty || *labels != 0) {
+        EXPECT_EQ(body, head + "null}\n");
+      } else {
+        EXPECT_THAT(body, AllOf(StartsWith(head + "[{"), EndsWith("}]}\n")));
+      }
+      const uint64_t known = *labels == 0 ? body.size() : 0;
+      EXPECT_EQ(cursor.total_bytes(), known);
+    }
+  }
 }
 
 // Reads what it writes, and compares the length that the head announced.

@@ -394,6 +394,23 @@ TEST(ReadRequestTest, CarriesTheNegotiatedFormsAndEncoding) {
   EXPECT_FALSE(Read("/api/v1/pods").gzip);
 }
 
+TEST(ReadRequestTest, MetadataAloneIsForwardedWhereTheVersionAddsToIt) {
+  const auto outcome = [](std::string target, bool metadata_only) {
+    http::RequestHead head = Get(std::move(target));
+    head.headers.Add("Accept", metadata_only ? "application/json;as=PartialObjectMetadataList;"
+                                               "g=meta.k8s.io;v=v1"
+                                             : "application/json");
+    return Outcome(head);
+  };
+  for (const char* target :
+       {"/apis/apps/v1/daemonsets", "/apis/autoscaling/v1/horizontalpodautoscalers"}) {
+    EXPECT_EQ(outcome(target, true), "accept");
+    EXPECT_EQ(outcome(target, false), "served");
+  }
+  EXPECT_EQ(outcome("/apis/autoscaling/v2/horizontalpodautoscalers", true), "served");
+  EXPECT_EQ(outcome("/apis/apps/v1/deployments", true), "served");
+}
+
 TEST(ReadRequestTest, ImpersonationAndUpgradesAreNeverServed) {
   const std::pair<const char*, const char*> headers[] = {
       {"Impersonate-User", "x"},
