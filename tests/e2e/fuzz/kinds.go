@@ -134,6 +134,13 @@ func builtinKinds() []*kind {
 			change: func(r *rand.Rand) object { return object{"spec": object{"replicas": r.IntN(5)}} },
 			status: func(r *rand.Rand) object { return object{"status": object{"observedGeneration": r.IntN(5)}} },
 		},
+		{ // Its version adds an annotation.
+			group: "apps", version: "v1", resource: "daemonsets", name: "DaemonSet", weight: 1,
+			body: func(*rand.Rand) object {
+				return object{"spec": object{"selector": object{"matchLabels": object{"t": "t"}}, "template": podTemplate()}}
+			},
+			change: func(r *rand.Rand) object { return object{"spec": object{"minReadySeconds": r.IntN(5)}} },
+		},
 		{
 			group: "batch", version: "v1", resource: "jobs", name: "Job", weight: 2, body: jobBody,
 			fields: selfExplaining("status.successful", "0", "1", ""),
