@@ -89,7 +89,7 @@ bool RouterAccepts(std::string_view accept) {
     std::string_view type = accept.substr(0, std::min(comma, accept.find(';')));
     while (type.starts_with(' ')) type.remove_prefix(1);
     while (type.ends_with(' ')) type.remove_suffix(1);
-    if (type == "*/*" || type == kJsonType || type == "application/yaml" || type == kProtobufType) {
+    if (type == "*/*" || type == kJsonType || type == kYamlType || type == kProtobufType) {
       return true;
     }
     if (comma == std::string_view::npos) return false;

@@ -33,6 +33,7 @@ struct Form {
 };
 
 inline constexpr std::string_view kJsonType = "application/json";
+inline constexpr std::string_view kYamlType = "application/yaml";
 inline constexpr std::string_view kProtobufType = "application/vnd.kubernetes.protobuf";
 // What a feed of this encoding accepts from upstream.
 constexpr std::string_view FeedAccept(Encoding encoding, bool watch) {

@@ -7,6 +7,7 @@
 #include <ctime>
 
 #include "protocol/http/head.h"
+#include "protocol/k8s/error_body.h"
 
 namespace weir {
 
@@ -60,16 +61,14 @@ Async<void> SendWhole(Exchange& exchange, http::ResponseHead head, std::string b
 }  // namespace
 
 Async<void> RespondError(Exchange& exchange, ApiError error, http::HeaderList more) {
-  // The body without a kind is one that upstream gives no type, so that Go sniffs it.
-  http::ResponseHead head = BeginResponse(
-      exchange, error.code, error.without_type ? "text/plain; charset=utf-8" : "application/json");
+  ErrorBody body = EncodeError(error, NegotiateError(exchange.request()));
+  http::ResponseHead head = BeginResponse(exchange, error.code, body.content_type);
   if (error.code == 403) head.headers.Add("X-Content-Type-Options", "nosniff");
   if (error.details.retry_after_seconds > 0) {
     head.headers.Add("Retry-After", std::to_string(error.details.retry_after_seconds));
   }
   for (const http::Header& line : more.lines()) head.headers.Add(line.name, line.value);
-  std::string body = error.ToJson() + "\n";
-  co_await SendWhole(exchange, std::move(head), std::move(body));
+  co_await SendWhole(exchange, std::move(head), std::move(body.bytes));
 }
 
 Async<void> RespondText(Exchange& exchange, int status, std::string text) {

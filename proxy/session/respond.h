@@ -14,8 +14,8 @@ namespace weir {
 http::ResponseHead BeginResponse(const Exchange& exchange, int status,
                                  std::string_view content_type);
 
-// A Status body; compact with a final newline. A time-out's is text/plain, 403 carries nosniff,
-// Retry-After follows the details; `more` are added.
+// A Status in the form that the request's Accept, `pretty` and User-Agent ask for, as upstream
+// negotiates errors. 403 carries nosniff, Retry-After follows the details; `more` are added.
 Async<void> RespondError(Exchange& exchange, ApiError error, http::HeaderList more = {});
 // text/plain, as Go's HTTP server writes its own errors; the connection closes after it.
 Async<void> RespondText(Exchange& exchange, int status, std::string text);

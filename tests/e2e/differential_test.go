@@ -21,7 +21,7 @@ func TestDifferential(t *testing.T) {
 	at := makeHistory(t)
 	users := people(t)
 	var rows []row
-	for _, part := range [][]row{generatedRows(), handwrittenRows(), acceptRows(), headerRows(), methodRows(), userRows()} {
+	for _, part := range [][]row{generatedRows(), handwrittenRows(), acceptRows(), randomAcceptRows(), errorRows(), headerRows(), methodRows(), userRows()} {
 		rows = append(rows, part...)
 	}
 	for _, protocol := range protocols() {
