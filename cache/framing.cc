@@ -23,7 +23,7 @@ Framing::Framing(std::shared_ptr<const TypeForm> form, bool metadata_only)
       metadata_only_(metadata_only || form_->encoding == Encoding::kProtobufMetadata),
       protobuf_(IsProtobuf(form_->encoding)),
       sorted_keys_(form_->typed_items && !metadata_only_),
-      null_if_empty_(form_->typed_items && metadata_only_ && !protobuf_) {
+      null_if_empty_(metadata_only_ && !protobuf_) {
   kind_ = metadata_only_ ? kPartial : form_->type.kind;
   api_version_ = metadata_only_ ? std::string(kMetaVersion) : form_->type.id.ApiVersion();
   list_kind_ = metadata_only_ ? "PartialObjectMetadataList" : form_->list_kind;

@@ -78,8 +78,8 @@ class Framing {
   const bool protobuf_;
   std::string kind_, api_version_, list_kind_, list_api_version_;
   bool sorted_keys_;  // As custom resources are written.
-  // The metadata of custom resources comes as `"items":null` where there is none, so that the
-  // bracket waits for the first item.
+  // Metadata alone comes as `"items":null` where there is none, so that the bracket waits for the
+  // first item.
   bool null_if_empty_;
   // JSON: frames up to the object's bytes, and what closes them.
   std::string added_, modified_, deleted_, frame_tail_;
