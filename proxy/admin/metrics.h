@@ -73,6 +73,14 @@ enum class SourceLabel : uint8_t { kCache, kForward, kLocal, kCount };
 // Kinds of TokenReview and SubjectAccessReview outcomes.
 enum class ReviewLabel : uint8_t { kPositive, kNegative, kError, kOverloaded, kCount };
 
+// How a tunnel ended (net/tunnel.h).
+enum class TunnelEnd : uint8_t {
+  kClosed,  // Both sides said that they are through, or one did and the other takes no more.
+  kBroken,  // A side broke off: the other sees that as well.
+  kIdle,    // No byte for the idle time.
+  kCount
+};
+
 // An array with an enum class as index.
 template <typename Enum, typename T, size_t kSize = static_cast<size_t>(Enum::kCount)>
 struct ByLabel {
@@ -114,6 +122,11 @@ struct Metrics {
   Counter watches_expired;            // Ended with 410 because the log had moved on.
   Counter watches_reauth_terminated;  // Ended because the client's right has.
   Counter list_bytes;                 // Bodies of LISTs from the cache, as sent.
+
+  // Upgrades that upstream agreed to: exec, attach, port-forward, watches over WebSocket.
+  Gauge open_tunnels;
+  Counter tunnel_bytes_up, tunnel_bytes_down;
+  ByLabel<TunnelEnd, Counter> tunnel_ends;
 
   // Connections of clients.
   Gauge connections;

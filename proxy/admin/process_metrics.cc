@@ -22,6 +22,9 @@ constexpr std::array<std::string_view, static_cast<size_t>(SourceLabel::kCount)>
 constexpr std::array<std::string_view, static_cast<size_t>(ReviewLabel::kCount)> kReviews = {
     "positive", "negative", "error", "overloaded"};
 
+constexpr std::array<std::string_view, static_cast<size_t>(TunnelEnd::kCount)> kTunnelEnds = {
+    "closed", "broken", "idle"};
+
 constexpr MetricType kCounter = MetricType::kCounter;
 constexpr MetricType kGauge = MetricType::kGauge;
 
@@ -76,8 +79,9 @@ struct OneGauge {
 };
 
 void WriteSingles(const Metrics& m, MetricsWriter& w) {
-  const std::array<OneGauge, 3> gauges = {{
+  const std::array<OneGauge, 4> gauges = {{
       {"weir_longrunning_watches", "Watches served from the cache at present.", m.open_watches},
+      {"weir_longrunning_upgrades", "Upgraded connections carried at present.", m.open_tunnels},
       {"weir_connections", "Client connections at present.", m.connections},
       {"weir_upstream_connections", "Connections to API servers at present.",
        m.upstream_connections},
@@ -108,6 +112,15 @@ void WriteSingles(const Metrics& m, MetricsWriter& w) {
     w.Family(c.name, kCounter, c.help);
     w.Sample({}, c.counter.value());
   }
+}
+
+void WriteTunnels(const Metrics& m, MetricsWriter& w) {
+  w.Family("weir_upgrade_bytes_total", kCounter, "Bytes carried by upgraded connections.");
+  w.Sample({{"direction", "up"}}, m.tunnel_bytes_up.value());
+  w.Sample({{"direction", "down"}}, m.tunnel_bytes_down.value());
+  w.Family("weir_upgrade_ends_total", kCounter, "Upgraded connections by how they ended.");
+  for (size_t i = 0; i < kTunnelEnds.size(); ++i)
+    w.Sample({{"reason", kTunnelEnds[i]}}, m.tunnel_ends.items[i].value());
 }
 
 void WriteReviews(const Metrics& m, MetricsWriter& w) {
@@ -176,6 +189,7 @@ const double kStartedAt =
 void WriteCounters(const Metrics& metrics, MetricsWriter& writer) {
   WriteRequests(metrics, writer);
   WriteSingles(metrics, writer);
+  WriteTunnels(metrics, writer);
   WriteReviews(metrics, writer);
   WriteUpstream(metrics, writer);
 }

@@ -84,6 +84,19 @@ BearerToken ParseWebSocketToken(const http::HeaderList& headers) {
   return found;
 }
 
+std::string WithoutTokens(std::string_view protocols) {
+  std::string kept;
+  while (!protocols.empty()) {
+    const size_t comma = protocols.find(',');
+    const std::string_view entry = Trim(protocols.substr(0, comma));
+    protocols.remove_prefix(comma == std::string_view::npos ? protocols.size() : comma + 1);
+    if (entry.empty() || entry.starts_with(kWebSocketPrefix)) continue;
+    if (!kept.empty()) kept += ", ";
+    kept += entry;
+  }
+  return kept;
+}
+
 std::optional<std::chrono::system_clock::time_point> TokenExpiry(std::string_view token) {
   const size_t first = token.find('.');
   if (first == std::string_view::npos) return std::nullopt;

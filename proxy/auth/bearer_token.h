@@ -26,6 +26,9 @@ BearerToken ParseAuthorization(std::string_view value);
 // Of the subprotocols that a WebSocket handshake offers; kNone where `headers` are none.
 BearerToken ParseWebSocketToken(const http::HeaderList& headers);
 
+// A Sec-WebSocket-Protocol value without the entries that carry tokens; empty where none is left.
+std::string WithoutTokens(std::string_view protocols);
+
 // The `exp` claim of what looks like a JWT. Not verified: it may only shorten what upstream has
 // said.
 std::optional<std::chrono::system_clock::time_point> TokenExpiry(std::string_view token);

@@ -60,6 +60,7 @@ struct Config {
   Duration watch_reauthorize_interval = std::chrono::minutes(5);  // 0: never.
 
   // Limits.
+  Duration streaming_connection_idle_timeout = std::chrono::hours(4);  // Of upgrades. 0: never.
   uint32_t max_connections = 20000;
   uint32_t max_requests_inflight = 400;  // Forwarded ones.
   uint32_t max_header_bytes = 64 * 1024;

@@ -216,6 +216,10 @@ void AddLimits(std::vector<Option>& table) {
                         "Client connections at once; more are closed."));
   table.push_back(Count(kGroup, "max-requests-inflight", &Config::max_requests_inflight, 1,
                         10'000'000, "Forwarded requests at once; more are answered 429."));
+  table.push_back(Time(kGroup, "streaming-connection-idle-timeout",
+                       &Config::streaming_connection_idle_timeout, Duration(0),
+                       "How long exec, attach, port-forward and other upgraded connections may be "
+                       "silent; 0: for ever."));
   table.push_back(Count(kGroup, "max-header-bytes", &Config::max_header_bytes, 4096, 1u << 20,
                         "Bytes of a request's line and headers; more are answered 431."));
 }

@@ -137,4 +137,11 @@ bool Http1Reader::Poll(size_t max_buffered) {
   return true;
 }
 
+std::string Http1Reader::TakeUnread() {
+  Consume(std::exchange(handed_out_, 0));
+  std::string unread = std::exchange(buffer_, {});
+  unread.erase(0, std::exchange(start_, 0));
+  return unread;
+}
+
 }  // namespace weir

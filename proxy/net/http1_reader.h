@@ -41,6 +41,8 @@ class Http1Reader {
   // false at the end of the stream or its failure: the peer is gone. Ends the view of the last
   // piece.
   bool Poll(size_t max_buffered);
+  // All that is unread: the first bytes of another protocol. Nothing is read here afterwards.
+  std::string TakeUnread();
 
  private:
   // Reads more; lets others on the worker have a turn where the peer is always faster than we.

@@ -66,12 +66,16 @@ struct Stream::State : std::enable_shared_from_this<Stream::State> {
   void ShutDownSending();
   void CloseSocket();
   void Fail(Status status);
+  void FailSending(int error);
+  bool CanSend() const { return failure.ok() && send_failure.ok(); }
+  const Status& AnyFailure() const { return failure.ok() ? send_failure : failure; }
   void WaitWritable();
 
   Worker& worker;
   Socket socket;
   SSL* ssl;
   Status failure;
+  Status send_failure;  // The peer takes no more; what it sent before can still be read.
   bool is_closed = false;
   bool received_end = false;
   bool finished = false;  // FinishWriting() was called.
@@ -193,6 +197,7 @@ bool Stream::State::SealPieces(std::span<const std::string_view> pieces) {
 
 void Stream::State::SendScratch() {
   std::string& out = worker.scratch().out;
+  if (!CanSend()) out.clear();
   if (out.empty()) return;
   size_t sent = 0;
   while (tail.empty() && sent < out.size()) {
@@ -201,9 +206,8 @@ void Stream::State::SendScratch() {
     if (n < 0) {
       if (errno == EINTR) continue;
       if (errno != EAGAIN && errno != EWOULDBLOCK) {
-        Fail(Unavailable(fmt::format("send: {}", std::strerror(errno))));
-        out.clear();
-        return;
+        FailSending(errno);
+        return out.clear();
       }
       break;
     }
@@ -222,9 +226,7 @@ void Stream::State::SendTail() {
                              tail.size() - tail_start, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (n < 0) {
       if (errno == EINTR) continue;
-      if (errno != EAGAIN && errno != EWOULDBLOCK) {
-        Fail(Unavailable(fmt::format("send: {}", std::strerror(errno))));
-      }
+      if (errno != EAGAIN && errno != EWOULDBLOCK) FailSending(errno);
       return;
     }
     ++worker.counters().sends;
@@ -237,7 +239,7 @@ void Stream::State::SendTail() {
 }
 
 void Stream::State::SayGoodbye() {
-  if (ssl == nullptr || !failure.ok() || !SSL_is_init_finished(ssl)) return;
+  if (ssl == nullptr || !CanSend() || !SSL_is_init_finished(ssl)) return;
   if ((SSL_get_shutdown(ssl) & SSL_SENT_SHUTDOWN) != 0) return;  // A second call would read.
   ERR_clear_error();
   SSL_shutdown(ssl);
@@ -264,6 +266,12 @@ void Stream::State::Fail(Status status) {
   if (failure.ok()) failure = std::move(status);
 }
 
+void Stream::State::FailSending(int error) {
+  send_failure = Unavailable(fmt::format("send: {}", std::strerror(error)));
+  std::string().swap(tail);
+  tail_start = 0;
+}
+
 void Stream::State::WaitWritable() {
   if (waiting_writable) return;
   waiting_writable = true;
@@ -271,8 +279,8 @@ void Stream::State::WaitWritable() {
                     [self = shared_from_this()](boost::system::error_code error) {
                       self->waiting_writable = false;
                       if (error) self->Fail(Cancelled("connection closed"));
-                      if (self->failure.ok()) self->SendTail();
-                      if (self->failure.ok() && !self->tail.empty()) return self->WaitWritable();
+                      if (self->CanSend()) self->SendTail();
+                      if (self->CanSend() && !self->tail.empty()) return self->WaitWritable();
                       if (self->on_drained) std::exchange(self->on_drained, nullptr)();
                     });
 }
@@ -287,14 +295,14 @@ Stream::~Stream() { Close(); }
 Async<Status> Stream::Handshake(bool server) {
   State& s = *state_;
   if (s.ssl == nullptr) s.Fail(Unavailable("no TLS on this connection"));  // Out of memory.
-  if (!s.failure.ok()) co_return s.failure;
+  if (!s.CanSend()) co_return s.AnyFailure();
   for (;;) {
     ERR_clear_error();
     const int result = server ? SSL_accept(s.ssl) : SSL_connect(s.ssl);
     const int error = result == 1 ? SSL_ERROR_NONE : SSL_get_error(s.ssl, result);
     s.SendScratch();  // Alerts too.
     s.KeepInput();
-    if (!s.failure.ok()) co_return s.failure;
+    if (!s.CanSend()) co_return s.AnyFailure();
     if (result == 1) co_return OkStatus();
     if (error != SSL_ERROR_WANT_READ) {
       s.Fail(Unavailable(TlsErrorText()));
@@ -363,17 +371,17 @@ Async<void> Stream::WaitReadable() {
 
 bool Stream::Write(std::span<const std::string_view> pieces) {
   State& s = *state_;
-  if (!s.failure.ok()) return false;
+  if (!s.CanSend()) return false;
   if (s.SealPieces(pieces)) s.SendScratch();
   s.worker.scratch().out.clear();
-  return s.failure.ok() && s.tail.empty();
+  return s.CanSend() && s.tail.empty();
 }
 
 Async<Status> Stream::Flush(Duration stall) {
   const std::shared_ptr<State> s = state_;
-  const bool timed = stall > Duration(0) && s->failure.ok() && !s->tail.empty();
+  const bool timed = stall > Duration(0) && s->CanSend() && !s->tail.empty();
   size_t left = SIZE_MAX;
-  while (s->failure.ok() && !s->tail.empty()) {
+  while (s->CanSend() && !s->tail.empty()) {
     const size_t unsent_now = s->tail.size() - s->tail_start;
     if (timed && unsent_now < left) SetDeadline(s->worker.Now() + stall);
     left = unsent_now;
@@ -382,7 +390,7 @@ Async<Status> Stream::Flush(Duration stall) {
     if (s->failure.ok()) s->SendTail();
   }
   if (timed && s->failure.ok()) SetDeadline(TimePoint::max());
-  co_return s->failure;
+  co_return s->AnyFailure();
 }
 
 size_t Stream::unsent() const { return state_->tail.size() - state_->tail_start; }
@@ -420,14 +428,14 @@ void Stream::SetDeadline(TimePoint deadline) {
   });
 }
 
-const Status& Stream::failure() const { return state_->failure; }
+const Status& Stream::failure() const { return state_->AnyFailure(); }
 
 void Stream::FinishWriting() {
   State& s = *state_;
-  if (!s.failure.ok() || s.finished) return;
+  if (!s.CanSend() || s.finished) return;
   s.SayGoodbye();
   s.finished = true;
-  if (!s.failure.ok()) return;
+  if (!s.CanSend()) return;
   if (s.tail.empty()) {
     s.ShutDownSending();
   } else {

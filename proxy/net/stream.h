@@ -51,7 +51,8 @@ class Stream {
   bool Write(std::span<const std::string_view> pieces);
   bool Write(std::string_view bytes) { return Write(std::span(&bytes, 1)); }
   // Until all is sent. DeadlineExceeded, Cancelled, Unavailable as Read(). With `stall` it sets the
-  // deadline: that long without progress; it is gone afterwards.
+  // deadline: that long without progress; it is gone afterwards. A peer that takes no more (it
+  // answered early, and closed) ends the sending half only: what it sent can still be read.
   Async<Status> Flush(Duration stall = Duration(0));
   size_t unsent() const;
 
@@ -62,7 +63,7 @@ class Stream {
 
   // Closes the connection with DeadlineExceeded then. TimePoint::max(): never.
   void SetDeadline(TimePoint deadline);
-  // The error that broke the stream; OK while it works.
+  // The error that broke the stream, or its sending half; OK while it works.
   const Status& failure() const;
 
   // Says that no more will be sent (close_notify, FIN), once what is unsent is on its way; reading

@@ -13,6 +13,7 @@
 #include "protocol/base/status.h"
 #include "protocol/http/message.h"
 #include "proxy/auth/authenticator.h"
+#include "proxy/net/stream.h"
 #include "proxy/net/worker.h"
 
 namespace weir {
@@ -37,6 +38,9 @@ class Exchange {
   // connection ends.
   virtual void StopReading() = 0;
 
+  // No request is read after this one, whatever its answer.
+  virtual void CloseAfterwards() = 0;
+
   // Sends a 1xx; to HTTP/1.0, which knows none, nothing.
   virtual Async<Status> Inform(http::ResponseHead head) = 0;
   // Begins the response. Framing follows head.body: kLength and kChunked add the header they need
@@ -48,6 +52,10 @@ class Exchange {
   virtual bool Write(std::span<const std::string_view> pieces, size_t bytes) = 0;
   // Until everything is on its way; fails when the client took nothing for a minute or is gone.
   virtual Async<Status> Drain() = 0;
+  // Answers with `head`, a 101, and gives the connection away, with the bytes that followed the
+  // request in `received`: nothing of the exchange reads or writes it any more, and it ends with
+  // the exchange. Null, and nothing is sent: an HTTP version without upgrades.
+  virtual Stream* SwitchProtocols(http::ResponseHead head, std::string& received) = 0;
   // Ends the response cleanly.
   virtual Async<Status> Finish(const http::HeaderList& trailers) = 0;
   // Cuts the connection or stream, so that the client sees an error rather than an end.

@@ -11,15 +11,16 @@
 #include "protocol/http/head.h"
 #include "proxy/admin/metrics.h"
 #include "proxy/session/forward_head.h"
+#include "proxy/session/forward_slot.h"
 #include "proxy/session/identity_headers.h"
+#include "proxy/session/relay.h"
 #include "proxy/session/request_body.h"
 #include "proxy/session/respond.h"
+#include "proxy/session/upgrade.h"
 
 namespace weir {
 
 namespace {
-
-constexpr Duration kAnswerTimeout = std::chrono::seconds(70);  // Upstream's own 60 s, and a margin.
 
 // What the coroutine that relays the answer and the one that sends the body know of each other.
 struct Transfer {
@@ -82,16 +83,6 @@ Async<void> PumpBody(std::shared_ptr<Transfer> transfer) {
   transfer->sent.Notify();
 }
 
-struct ForwardCount {
-  explicit ForwardCount(ServiceShared& s) : shared(s) { ProcessMetrics().forwards_in_flight.Add(); }
-  ~ForwardCount() {
-    ProcessMetrics().forwards_in_flight.Sub();
-    if (limited) shared.forwards.fetch_sub(1);
-  }
-  ServiceShared& shared;
-  bool limited = false;
-};
-
 // The client's body was rubbish: 400; or it is gone.
 Async<void> RefuseBody(Exchange& exchange, Status failure) {
   if (!absl::IsInvalidArgument(failure)) {
@@ -101,35 +92,6 @@ Async<void> RefuseBody(Exchange& exchange, Status failure) {
   ProcessMetrics().bad_requests.Add();
   std::string text = "400 Bad Request: " + std::string(Message(failure));
   co_await RespondText(exchange, 400, std::move(text));
-}
-
-// Relays upstream's answer; false where it broke off after it had begun.
-Async<bool> RelayAnswer(Exchange& exchange, UpstreamConnection& connection, http::ResponseHead head,
-                        bool long_running) {
-  const bool body_follows = head.body.kind != http::BodyFraming::Kind::kNone;
-  http::ResponseHead relayed = RelayedHead(std::move(head));
-  if (!exchange.Start(std::move(relayed)).ok()) co_return false;
-  while (body_follows) {
-    StatusOr<std::string_view> piece = connection.ReadBodyNow();
-    if (piece.ok() && piece->empty() && !connection.body_done()) {
-      // Nothing more for now: what was read goes out, the head of a quiet watch too.
-      const Status drained = co_await exchange.Drain();
-      if (!drained.ok()) co_return false;
-      connection.SetDeadline(long_running ? TimePoint::max()
-                                          : exchange.worker().Now() + kAnswerTimeout);
-      piece = co_await connection.ReadBody();
-    }
-    if (!piece.ok()) co_return false;
-    if (piece->empty()) break;
-    const std::string_view payload = *piece;
-    if (!exchange.Write(std::span(&payload, 1), payload.size())) {
-      const Status drained = co_await exchange.Drain();
-      if (!drained.ok()) co_return false;
-    }
-  }
-  connection.SetDeadline(TimePoint::max());
-  const Status finished = co_await exchange.Finish(connection.trailers());
-  co_return finished.ok();
 }
 
 // Sends the request on `connection` and relays the answer. Unavailable before anything was
@@ -199,19 +161,10 @@ Async<Status> ForwardOn(Exchange& exchange, UpstreamConnection& connection, http
   co_return failure;
 }
 
-Async<void> RespondUnreachable(Exchange& exchange, Status failure) {
-  if (absl::IsCancelled(failure)) {  // The client is gone, and nobody is there to be told.
-    exchange.Abort();
-    co_return;
-  }
-  Log(LogLevel::kWarning, "The API server did not answer a forwarded request",
-      {{"err", Message(failure)}});
-  ApiError error = absl::IsUnavailable(failure)
-                       ? ApiError::ServiceUnavailable("the API server cannot be reached", 1)
-                   : absl::IsDeadlineExceeded(failure)
-                       ? ApiError::Timeout()
-                       : ApiError::BadGateway("the API server's answer was malformed");
-  co_await RespondError(exchange, std::move(error));
+bool HasBody(const http::RequestHead& request) {
+  using Kind = http::BodyFraming::Kind;
+  const Kind kind = request.body.kind;
+  return kind != Kind::kNone && !(kind == Kind::kLength && request.body.length == 0);
 }
 
 // 417 for expectations other than the one that HTTP knows; the go-ahead for that one. False:
@@ -224,7 +177,7 @@ Async<bool> MeetExpectation(Exchange& exchange) {
     co_await RespondText(exchange, 417, std::move(text));
     co_return false;
   }
-  if (exchange.request().body.kind == http::BodyFraming::Kind::kNone) co_return true;
+  if (!HasBody(exchange.request())) co_return true;
   http::ResponseHead go_ahead;
   go_ahead.status = 100;
   go_ahead.reason = std::string(http::ReasonPhrase(100));
@@ -236,19 +189,12 @@ Async<bool> MeetExpectation(Exchange& exchange) {
 
 Async<void> ForwardRequest(Service& service, Exchange& exchange) {
   const http::RequestHead& request = exchange.request();
+  const auto upgrade = RequestedUpgrade(request);
+  if (upgrade.has_value()) exchange.CloseAfterwards();
   const Credentials credentials =
       service.shared.authenticator.Inspect(exchange.certificate(), request.headers);
   if (credentials.kind == Credentials::Kind::kRejected) {
     co_await RespondError(exchange, ApiError::Unauthorized());
-    co_return;
-  }
-  if (const auto upgrade = RequestedUpgrade(request.headers);
-      upgrade.has_value() && (*upgrade == "websocket" || *upgrade == "spdy/3.1")) {
-    std::string text = fmt::format(
-        "this proxy does not forward upgrades to \"{}\" yet: exec, attach and port-forward "
-        "need a connection to the API server itself",
-        *upgrade);
-    co_await RespondError(exchange, ApiError::NotImplemented(std::move(text)));
     co_return;
   }
   if (credentials.kind == Credentials::Kind::kCertificate &&
@@ -257,6 +203,12 @@ Async<void> ForwardRequest(Service& service, Exchange& exchange) {
                           ApiError::NotImplemented(
                               "this proxy cannot forward requests of client-certificate users: set "
                               "--proxy-client-cert-file and --proxy-client-key-file"));
+    co_return;
+  }
+  if (upgrade.has_value() && HasBody(request)) {
+    // Its end would be one of two things: the client's first bytes, or not.
+    std::string text = "400 Bad Request: an upgrade with a body";
+    co_await RespondText(exchange, 400, std::move(text));
     co_return;
   }
   const bool go_on = co_await MeetExpectation(exchange);
@@ -268,15 +220,12 @@ Async<void> ForwardRequest(Service& service, Exchange& exchange) {
     co_await RefuseBody(exchange, ahead);
     co_return;
   }
-  ForwardCount count(service.shared);
-  if (!long_running) {
-    count.limited = true;
-    if (service.shared.forwards.fetch_add(1) >= service.shared.config.max_requests_inflight) {
-      co_await RespondError(
-          exchange,
-          ApiError::TooManyRequests("too many requests are in flight, please try again later", 1));
-      co_return;
-    }
+  ForwardSlot slot(service.shared);
+  if (!long_running && !slot.Take()) {
+    co_await RespondError(
+        exchange,
+        ApiError::TooManyRequests("too many requests are in flight, please try again later", 1));
+    co_return;
   }
 
   StatusOr<http::RequestHead> head = UpstreamHead(exchange, credentials);
@@ -288,6 +237,10 @@ Async<void> ForwardRequest(Service& service, Exchange& exchange) {
   const CredentialClass credential = credentials.kind == Credentials::Kind::kCertificate
                                          ? CredentialClass::kFrontProxy
                                          : CredentialClass::kNone;
+  if (upgrade.has_value()) {
+    co_await ForwardUpgrade(service, exchange, credential, *std::move(head), *upgrade, slot);
+    co_return;
+  }
   // Only what cannot have changed anything is sent twice, and only before a byte was answered.
   const bool repeatable = (request.method == "GET" || request.method == "HEAD") &&
                           request.body.kind == http::BodyFraming::Kind::kNone;

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "proxy/auth/bearer_token.h"
 #include "proxy/session/identity_headers.h"
 #include "proxy/session/respond.h"
 
@@ -95,15 +96,28 @@ StatusOr<http::RequestHead> UpstreamHead(const Exchange& exchange, const Credent
   head.body = request.body;
   const bool certificate = credentials.kind == Credentials::Kind::kCertificate;
   const bool token = credentials.kind == Credentials::Kind::kToken;
+  const auto protocol = RequestedUpgrade(request);
+  const bool switches = protocol.has_value();
   for (const http::Header& line : request.headers.lines()) {
     if (IsStrippedFromRequests(request.headers, line.name)) continue;
     // Only the identity that was found is forwarded: a token beside a certificate is not.
     if ((certificate || token) && http::EqualsIgnoreCase(line.name, "authorization")) continue;
+    if (switches && http::EqualsIgnoreCase(line.name, "sec-websocket-protocol")) {
+      // A token among them is the identity, which goes on as one, or is beside it, and stays here.
+      // Upstream would agree to the first entry, and the client to no token.
+      if (const std::string kept = WithoutTokens(line.value); !kept.empty())
+        head.headers.Add(line.name, kept);
+      continue;
+    }
     head.headers.Add(line.name, line.value);
   }
   if (const std::string* te = request.headers.First("TE");
       te != nullptr && http::EqualsIgnoreCase(*te, "trailers")) {
     head.headers.Add("TE", "trailers");
+  }
+  if (switches) {
+    head.headers.Add("Connection", "Upgrade");
+    head.headers.Add("Upgrade", *protocol);
   }
   if (token) head.headers.Add("Authorization", "Bearer " + credentials.token);
   if (certificate) WEIR_TRY(AddIdentity(*credentials.identity, head.headers));

@@ -79,6 +79,8 @@ class Http1Exchange final : public Exchange {
     c_.stream.SetDeadline(worker().Now() + kLingerTimeout);
   }
 
+  void CloseAfterwards() override { keep_alive_ = false; }
+
   Async<Status> Inform(http::ResponseHead head) override {
     if (request_.minor_version == 0) return Drain();
     informed_ = informed_ || head.status == 100;
@@ -135,6 +137,20 @@ class Http1Exchange final : public Exchange {
   Async<Status> Drain() override {
     if (!pending_.empty()) c_.stream.Write(std::exchange(pending_, {}));
     co_return co_await c_.stream.Flush(kStallTimeout);
+  }
+
+  Stream* SwitchProtocols(http::ResponseHead head, std::string& received) override {
+    if (request_.minor_version == 0) return nullptr;
+    started_ = true;
+    status_ = head.status;
+    keep_alive_ = false;
+    ++*c_.turn;  // Whoever watched for the client's leaving reads nothing any more.
+    gone_ = nullptr;
+    std::string bytes;
+    http::AppendResponseHead(head, bytes);
+    c_.stream.Write(bytes);
+    received = c_.reader.TakeUnread();
+    return &c_.stream;
   }
 
   Async<Status> Finish(const http::HeaderList& trailers) override {
@@ -266,8 +282,8 @@ Async<bool> ServeRequest(Connection& c, http::HeadLimits limits) {
   if (!c.reader.body_done()) {
     const bool skipped = co_await SkipBody(c);
     keep_alive = keep_alive && skipped;
-    if (!keep_alive && c.stream.failure().ok()) co_await Linger(c);
   }
+  if (!keep_alive && c.stream.failure().ok()) co_await Linger(c);
   co_return keep_alive;
 }
 

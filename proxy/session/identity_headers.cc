@@ -81,16 +81,19 @@ bool IsStrippedFromResponses(const http::HeaderList& headers, std::string_view n
          AnyConnectionOption(headers, [&](const std::string& option) { return option == folded; });
 }
 
-std::optional<std::string> RequestedUpgrade(const http::HeaderList& headers) {
-  const std::string* upgrade = headers.First("Upgrade");
-  if (upgrade == nullptr) return std::nullopt;
-  if (!AnyConnectionOption(headers, [](const std::string& option) { return option == "upgrade"; }))
-    return std::nullopt;
-  std::string lower(*upgrade);
-  std::transform(lower.begin(), lower.end(), lower.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
-  return lower;
+bool AgreesToUpgrade(const http::HeaderList& headers, std::string_view protocol) {
+  if (headers.Count("Upgrade") != 1) return false;
+  if (!http::EqualsIgnoreCase(*headers.First("Upgrade"), protocol)) return false;
+  return AnyConnectionOption(headers,
+                             [](const std::string& option) { return option == "upgrade"; });
+}
+
+std::optional<std::string_view> RequestedUpgrade(const http::RequestHead& request) {
+  if (request.minor_version == 0) return std::nullopt;  // RFC 9110 §7.8.
+  for (const std::string_view protocol : {"websocket", "SPDY/3.1"}) {
+    if (AgreesToUpgrade(request.headers, protocol)) return protocol;
+  }
+  return std::nullopt;
 }
 
 }  // namespace weir

@@ -19,7 +19,11 @@ bool IsStrippedFromRequests(const http::HeaderList& headers, std::string_view na
 // Hop-by-hop fields of a response.
 bool IsStrippedFromResponses(const http::HeaderList& headers, std::string_view name);
 
-// The value of `Upgrade` where `Connection` asks for it, lower case.
-std::optional<std::string> RequestedUpgrade(const http::HeaderList& headers);
+// What the request asks the connection to become, in its usual spelling: "websocket" or "SPDY/3.1"
+// (auth-and-forwarding C.6). Null: nothing, or something that is not forwarded, such as h2c; then
+// it is an ordinary request.
+std::optional<std::string_view> RequestedUpgrade(const http::RequestHead& request);
+// Whether `headers` agree to exactly that.
+bool AgreesToUpgrade(const http::HeaderList& headers, std::string_view protocol);
 
 }  // namespace weir

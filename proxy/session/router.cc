@@ -183,7 +183,7 @@ Async<void> Route(Service& service, Exchange& exchange, Outcome& outcome) {
 void Account(const Exchange& exchange, const Outcome& outcome, Duration took) {
   Metrics& metrics = ProcessMetrics();
   metrics.requests[outcome.verb][outcome.source][exchange.status()].Add();
-  if (outcome.verb != VerbLabel::kWatch)
+  if (outcome.verb != VerbLabel::kWatch && exchange.status() != 101)
     metrics.request_duration[outcome.verb][outcome.source].Observe(took);
   if (LogVerbosity() < 3) return;
   const http::RequestHead& request = exchange.request();

@@ -119,6 +119,12 @@ Async<StatusOr<http::ResponseHead>> UpstreamConnection::ReadHead(std::string_vie
   co_return std::move(head);
 }
 
+Stream& UpstreamConnection::SwitchProtocols(std::string& received) {
+  keep_alive_ = false;
+  received = reader_.TakeUnread();
+  return stream_;
+}
+
 bool UpstreamConnection::reusable() const {
   return sent_ && answered_ && keep_alive_ && reader_.body_done() && stream_.failure().ok();
 }

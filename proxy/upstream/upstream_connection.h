@@ -42,6 +42,10 @@ class UpstreamConnection {
   // piece.
   void Receive(size_t max_bytes) { reader_.Poll(max_bytes); }
 
+  // The bare connection, once its answer was 101, and what came behind that. It is never pooled
+  // again.
+  Stream& SwitchProtocols(std::string& received);
+
   // Whether another request may follow: both sides are through, and the peer keeps the connection.
   bool reusable() const;
   // Whether the peer is still there, and silent, as it must be between requests.

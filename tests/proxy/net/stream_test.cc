@@ -218,6 +218,23 @@ TEST_F(StreamTest, APeerThatIsCutOffIsAnErrorNotAnEnd) {
   });
 }
 
+TEST_F(StreamTest, WhatAPeerSaidBeforeItStoppedListeningCanBeRead) {
+  RunOn(worker_, [&]() -> Async<void> {
+    StreamPair pair(worker_, worker_, &tls_);
+    co_await ShakeHands(pair);
+    EXPECT_TRUE(pair.client->Write("a body that nobody reads"));
+    EXPECT_TRUE(pair.server->Write("too large"));
+    pair.server->Close();  // With bytes unread: the kernel resets the connection.
+    while (pair.client->failure().ok()) {
+      pair.client->Write("more");
+      co_await pair.client->Flush();
+    }
+    EXPECT_TRUE(absl::IsUnavailable(pair.client->failure()));
+    EXPECT_FALSE(pair.client->Write("more"));
+    EXPECT_EQ((co_await ReadExactly(*pair.client, 100)).value(), "too large");
+  });
+}
+
 TEST_F(StreamTest, FinishWritingEndsOneDirectionOnly) {
   RunOn(worker_, [&]() -> Async<void> {
     StreamPair pair(worker_, worker_, &tls_);

@@ -85,11 +85,24 @@ TEST(IdentityHeadersTest, ResponsesLoseOnlyHopByHopFields) {
 }
 
 TEST(IdentityHeadersTest, AnUpgradeNeedsBothHeaders) {
-  EXPECT_EQ(RequestedUpgrade(Of({{"Upgrade", "SPDY/3.1"}, {"Connection", "Upgrade"}})), "spdy/3.1");
-  EXPECT_EQ(RequestedUpgrade(Of({{"Upgrade", "websocket"}, {"Connection", "close, UPGRADE"}})),
+  const auto requested = [](http::HeaderList headers, int minor_version = 1) {
+    http::RequestHead request;
+    request.headers = std::move(headers);
+    request.minor_version = minor_version;
+    return RequestedUpgrade(request);
+  };
+  EXPECT_EQ(requested(Of({{"Upgrade", "spdy/3.1"}, {"Connection", "Upgrade"}})), "SPDY/3.1");
+  EXPECT_EQ(requested(Of({{"Upgrade", "WebSocket"}, {"Connection", "close, UPGRADE"}})),
             "websocket");
-  EXPECT_EQ(RequestedUpgrade(Of({{"Upgrade", "websocket"}})), std::nullopt);
-  EXPECT_EQ(RequestedUpgrade(Of({{"Connection", "Upgrade"}})), std::nullopt);
+  EXPECT_EQ(requested(Of({{"Upgrade", "websocket"}})), std::nullopt);
+  EXPECT_EQ(requested(Of({{"Connection", "Upgrade"}})), std::nullopt);
+  EXPECT_EQ(requested(Of({{"Upgrade", "h2c"}, {"Connection", "Upgrade"}})), std::nullopt);
+  EXPECT_EQ(requested(Of({{"Upgrade", "websocket, h2c"}, {"Connection", "Upgrade"}})),
+            std::nullopt);
+  EXPECT_EQ(requested(Of({{"Upgrade", "websocket"}, {"Upgrade", "x"}, {"Connection", "Upgrade"}})),
+            std::nullopt)
+      << "one thing, and only one";
+  EXPECT_EQ(requested(Of({{"Upgrade", "websocket"}, {"Connection", "Upgrade"}}), 0), std::nullopt);
 }
 
 }  // namespace

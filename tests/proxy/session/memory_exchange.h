@@ -34,6 +34,8 @@ class MemoryExchange final : public Exchange {
   const http::HeaderList& request_trailers() const override { return trailers_; }
   void StopReading() override { stopped_reading = true; }
 
+  void CloseAfterwards() override { last = true; }
+
   Async<Status> Inform(http::ResponseHead h) override {
     informed.push_back(h.status);
     co_return OkStatus();
@@ -67,6 +69,7 @@ class MemoryExchange final : public Exchange {
     changed.Notify();
     co_return OkStatus();
   }
+  Stream* SwitchProtocols(http::ResponseHead, std::string&) override { return nullptr; }
   void Abort() override { aborted = true; }
   bool started() const override { return head.has_value(); }
   int status() const override { return head.has_value() ? head->status : 0; }
@@ -92,7 +95,7 @@ class MemoryExchange final : public Exchange {
   std::optional<http::ResponseHead> head;
   std::string body;
   std::vector<size_t> writes;
-  bool finished = false, aborted = false, stopped_reading = false;
+  bool finished = false, aborted = false, stopped_reading = false, last = false;
   Signal changed;
 
  private:

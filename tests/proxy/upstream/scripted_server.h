@@ -29,7 +29,8 @@ class ScriptedServer {
     size_t connection = 0;                  // Counted from 0.
     std::vector<std::string> certificates;  // The client's, DER.
   };
-  enum class After { kKeep, kClose, kCut };
+  // kSwitch: what follows is no HTTP; it becomes the request's `body`, see also Finish().
+  enum class After { kKeep, kClose, kCut, kSwitch };
   struct Reply {
     Reply(std::string b = "", After a = After::kKeep, bool r = true)  // NOLINT: from a literal.
         : bytes(std::move(b)), after(a), read_body(r) {}
@@ -82,6 +83,13 @@ class ScriptedServer {
         found->second->Write(bytes);
     });
   }
+  // Ends what the server says on the connection; it still listens.
+  void Finish(size_t connection) {
+    CallOn(worker_, [&] {
+      if (const auto found = streams_.find(connection); found != streams_.end())
+        found->second->FinishWriting();
+    });
+  }
   void Cut(size_t connection) {
     CallOn(worker_, [&] {
       if (const auto found = streams_.find(connection); found != streams_.end())
@@ -124,6 +132,10 @@ class ScriptedServer {
       const Status sent = co_await stream.Flush();
       if (!sent.ok()) co_return false;
     }
+    if (reply.after == After::kSwitch) {
+      self->requests_[index].body += reader.TakeUnread();
+      co_return co_await Listen(self, stream, index);
+    }
     if (reply.after == After::kCut) stream.Cut();
     if (reply.after != After::kKeep) co_return false;
     // What is not read now is never read: only its end is seen.
@@ -134,6 +146,16 @@ class ScriptedServer {
       co_await pause.Wait(self->worker_.Now() + std::chrono::milliseconds(1));
     }
     co_return true;
+  }
+
+  static Async<bool> Listen(ScriptedServer* self, Stream& stream, size_t index) {
+    std::string piece(4096, '\0');
+    for (;;) {
+      const auto got = co_await stream.Read(piece.data(), piece.size());
+      if (!got.ok() || *got == 0) break;
+      self->requests_[index].body.append(piece, 0, *got);
+    }
+    co_return false;
   }
 
   TlsPair tls_;
