@@ -64,7 +64,9 @@ class SelectableFields {
   // Of a built-in type; none where it has none beside its name and namespace. Never null.
   static std::shared_ptr<const SelectableFields> BuiltIn(const ResourceId& id);
   // Of a version of a custom resource: the `selectableFields[].jsonPath` of its definition. Paths
-  // that are not plain (`.spec.color`) are left out. Never null.
+  // that are not plain (`.spec.color`) are left out. Never null. Values that the schema does not
+  // allow, stored before it did not, may compare otherwise than upstream: lists and objects as
+  // absent, large fractions as they stand.
   static std::shared_ptr<const SelectableFields> Custom(const std::vector<std::string>& json_paths);
 
   size_t size() const { return fields_.size(); }

@@ -20,7 +20,7 @@ var fromCache = struct {
 	protobuf:       true,  // application/vnd.kubernetes.protobuf.
 	metadata:       true,  // PartialObjectMetadata, in either encoding.
 	watchList:      true,  // sendInitialEvents.
-	fieldSelectors: false, // Others than metadata.name, metadata.namespace and spec.nodeName.
+	fieldSelectors: true,  // Others than metadata.name, metadata.namespace and spec.nodeName.
 	events:         false, // The resource of that name.
 }
 
