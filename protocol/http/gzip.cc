@@ -34,16 +34,13 @@ class Deflater {
   }
   bool empty() const { return filled_ == 0; }
 
-  // Appends what was collected as blocks of their own and an empty one, counts it in, and is empty
-  // again.
+  // Appends what was collected as blocks of their own, counts it in, and is empty again.
   void Flush(uint32_t& crc, uint32_t& length, std::string& out) {
     const auto size = static_cast<uint32_t>(filled_);
     filled_ = 0;
     crc = crc32_gzip_refl(crc, input_.data(), size);
     length += size;
     out.append(Deflate(size));
-    // ISA-L's flush adds one only to what it compresses, not to what it stores.
-    out.append(kEmptyBlock);
   }
 
  private:
@@ -95,7 +92,10 @@ void GzipWriter::Add(std::span<const std::string_view> pieces, std::string& out)
       deflater.Flush(crc_, length_, out);
     }
   }
-  if (!deflater.empty()) deflater.Flush(crc_, length_, out);
+  if (deflater.empty()) return;
+  deflater.Flush(crc_, length_, out);
+  // ISA-L's flush adds one only to what it compresses, not to what it stores.
+  out.append(kEmptyBlock);
 }
 
 void GzipWriter::Finish(std::string& out) {
