@@ -63,6 +63,16 @@ bool PagesByNamespaceField(const ReadRequest& request) {
          request.field_selector.RequiredValue("metadata.namespace").has_value();
 }
 
+// Upstream ends a first page by what is left in its index of nodes, which is not what is left of the
+// collection.
+bool PagesByNode(const ReadRequest& request) {
+  if (request.verb != ReadVerb::kList || request.limit <= 0 || request.continue_token) return false;
+  const std::string resource = request.resource.GroupResource();
+  if (resource != "pods" && resource != "resourceslices.resource.k8s.io") return false;
+  return request.field_selector.RequiredValue("spec.nodeName").has_value() ||
+         request.field_selector.RequiredValue("spec.host").has_value();
+}
+
 VerbLabel LabelOf(ReadVerb verb) {
   return verb == ReadVerb::kGet    ? VerbLabel::kGet
          : verb == ReadVerb::kList ? VerbLabel::kList
@@ -133,7 +143,7 @@ Async<std::optional<ForwardReason>> TryCache(Service& service, Exchange& exchang
                                              const ReadRequest& request, Outcome& outcome) {
   if (IsExcluded(service.shared.config, request.resource)) co_return ForwardReason::kExcluded;
   if (IsSingleKeyNow(request)) co_return ForwardReason::kFreshness;
-  if (PagesByNamespaceField(request)) co_return ForwardReason::kSelector;
+  if (PagesByNamespaceField(request) || PagesByNode(request)) co_return ForwardReason::kSelector;
 
   bool anonymous = false;
   const IdentityRef identity = co_await Authenticate(service, exchange, anonymous);

@@ -68,6 +68,14 @@ TEST_F(RouterTest, AnAuthorisedListComesFromTheCache) {
   EXPECT_TRUE(exchange->head->headers.Has("Audit-Id"));
 }
 
+TEST_F(RouterTest, FirstPagesOfANodeAreUpstreams) {
+  const std::string by_node = "/api/v1/pods?fieldSelector=spec.nodeName%3Dn1&limit=1";
+  ExpectForwarded(*HandleGet(by_node));
+  EXPECT_EQ(HandleGet("/api/v1/pods?fieldSelector=spec.nodeName%3Dn1&resourceVersion=0")->status(),
+            200);
+  EXPECT_EQ(UpstreamTargets().size(), 1u);
+}
+
 TEST_F(RouterTest, NoCachedByteWithoutAuthentication) {
   for (const auto& [kind, status] :
        std::vector<std::pair<AuthResult::Kind, int>>{{AuthResult::Kind::kRejected, 401},
