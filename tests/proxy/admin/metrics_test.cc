@@ -85,12 +85,11 @@ TEST(MetricsTest, ThePageIsWellFormed) {
   WriteCounters(ProcessMetrics(), writer);
   WriteFeeds(std::vector<FeedStatus>{feed}, writer);
   WriteProcess(writer);
-  EXPECT_THAT(
-      out,
-      HasSubstr("weir_cache_objects{group=\"apps\",version=\"v1\",resource=\"deployments\"} 3\n"));
-  EXPECT_THAT(out, HasSubstr("resource=\"deployments\",state=\"synced\"} 1\n"));
+  EXPECT_THAT(out, HasSubstr("weir_cache_objects{group=\"apps\",version=\"v1\",resource="
+                             "\"deployments\",encoding=\"json\"} 3\n"));
+  EXPECT_THAT(out, HasSubstr("resource=\"deployments\",encoding=\"json\",state=\"synced\"} 1\n"));
   EXPECT_THAT(out, HasSubstr("weir_watch_cache_resource_version{group=\"apps\",version=\"v1\","
-                             "resource=\"deployments\"} 42\n"));
+                             "resource=\"deployments\",encoding=\"json\"} 42\n"));
 
   const std::regex sample(R"(^([a-z_]+)(\{[a-z_]+="[^"]*"(,[a-z_]+="[^"]*")*\})? [-+0-9.e]+$)");
   std::set<std::string> families;
