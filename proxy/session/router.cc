@@ -63,10 +63,11 @@ bool PagesByNamespaceField(const ReadRequest& request) {
          request.field_selector.RequiredValue("metadata.namespace").has_value();
 }
 
-// Upstream ends a first page by what is left in its index of nodes, which is not what is left of the
-// collection.
+// Upstream ends a first page by what is left in its index of nodes, which is not what is left of
+// the collection. At revision 0 there are no pages.
 bool PagesByNode(const ReadRequest& request) {
   if (request.verb != ReadVerb::kList || request.limit <= 0 || request.continue_token) return false;
+  if (request.resource_version == Revision{0}) return false;
   const std::string resource = request.resource.GroupResource();
   if (resource != "pods" && resource != "resourceslices.resource.k8s.io") return false;
   return request.field_selector.RequiredValue("spec.nodeName").has_value() ||
