@@ -49,6 +49,7 @@ type Cluster struct {
 	etcdURL    string
 	serving    Pair
 	signingKey string
+	kubelets   Pair // The API server's certificate towards kubelets.
 	tokenFile  string
 	policyFile string
 
@@ -141,6 +142,10 @@ func (c *Cluster) prepare() error {
 	if c.FrontProxy, err = c.ProxyCA.Client("front-proxy-client", ClientCertificate{Name: "front-proxy-client"}); err != nil {
 		return err
 	}
+	// Of a CA that means nothing to the API server itself: only kubelets trust it.
+	if c.kubelets, err = c.ProxyCA.Client("kubelet-client", ClientCertificate{Name: "kube-apiserver"}); err != nil {
+		return err
+	}
 	if c.signingKey, err = signingKey(c.Dir); err != nil {
 		return err
 	}
@@ -196,6 +201,8 @@ func (c *Cluster) startAPIServer(name string, port int) (*apiServer, error) {
 		"--requestheader-client-ca-file", c.ProxyCA.CertFile, "--requestheader-allowed-names", "front-proxy-client",
 		"--requestheader-username-headers", "X-Remote-User", "--requestheader-group-headers", "X-Remote-Group",
 		"--requestheader-extra-headers-prefix", "X-Remote-Extra-",
+		"--kubelet-client-certificate", c.kubelets.CertFile, "--kubelet-client-key", c.kubelets.KeyFile,
+		"--kubelet-certificate-authority", c.ClientCA.CertFile, "--kubelet-preferred-address-types", "InternalIP",
 		"--service-account-issuer", "https://kubernetes.default.svc",
 		"--service-account-key-file", c.signingKey, "--service-account-signing-key-file", c.signingKey,
 		"--service-cluster-ip-range", "10.0.0.0/16", "--allow-privileged=true",
