@@ -41,7 +41,7 @@ const (
 	writesInBurst = 40
 	quietRequests = 1100
 	workers       = 20
-	told          = 12 // Differences told in full, and made smaller.
+	told          = 48 // Differences told in full, and made smaller.
 )
 
 // Run asks until the number of requests is reached.
