@@ -191,6 +191,7 @@ Async<std::optional<ForwardReason>> ServeRead(Service& service, Exchange& exchan
                                               const ReadRequest& request,
                                               std::shared_ptr<const Authorized> authorized,
                                               std::shared_ptr<Replica> replica) {
+  const TimePoint asked = service.worker.Now();
   std::optional<State> state = co_await ReadState(service, request, *replica);
   if (!state.has_value()) {
     ApiError error = ApiError::Timeout();
@@ -221,7 +222,7 @@ Async<std::optional<ForwardReason>> ServeRead(Service& service, Exchange& exchan
     WatchSpec spec = WatchSpecOf(request, *replica, std::move(state->snapshot), how->form);
     state.reset();
     co_await ServeWatch(service, exchange, request, std::move(authorized), std::move(replica),
-                        std::move(spec));
+                        std::move(spec), asked);
   }
   co_return std::nullopt;
 }

@@ -20,10 +20,11 @@ Async<std::optional<ForwardReason>> ServeRead(Service& service, Exchange& exchan
                                               std::shared_ptr<const Authorized> authorized,
                                               std::shared_ptr<Replica> replica);
 
-// The stream of a watch that begins at `spec`.
+// The stream of a watch that begins at `spec`. Its time runs since `asked`, as upstream's does, but
+// the state that it begins with always comes.
 Async<void> ServeWatch(Service& service, Exchange& exchange, const ReadRequest& request,
                        std::shared_ptr<const Authorized> authorized,
-                       std::shared_ptr<Replica> replica, WatchSpec spec);
+                       std::shared_ptr<Replica> replica, WatchSpec spec, TimePoint asked);
 
 // Adds upstream's Warning lines of the type.
 void AddWarnings(const TypeForm& form, http::HeaderList& headers);

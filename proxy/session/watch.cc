@@ -53,7 +53,7 @@ class WatchSession final : public WatchSink {
   }
 
   Async<void> Run(const ReadRequest& request, std::shared_ptr<const Authorized> authorized,
-                  std::shared_ptr<Replica> replica, WatchSpec spec);
+                  std::shared_ptr<Replica> replica, WatchSpec spec, TimePoint asked);
 
  private:
   Async<bool> StillAllowed(const Authorized& authorized);
@@ -94,13 +94,15 @@ Duration Shortened(Duration interval) {
 
 Async<void> WatchSession::Run(const ReadRequest& request,
                               std::shared_ptr<const Authorized> authorized,
-                              std::shared_ptr<Replica> replica, WatchSpec spec) {
+                              std::shared_ptr<Replica> replica, WatchSpec spec, TimePoint asked) {
   Worker& worker = service_.worker;
-  TimePoint deadline = worker.Now() + std::min(LifetimeOf(request), kMaxLifetime);
+  TimePoint deadline = asked + std::min(LifetimeOf(request), kMaxLifetime);
   const Identity& identity = *authorized->identity();
+  TimePoint identity_until = TimePoint::max();
   if (identity.expires != std::chrono::system_clock::time_point::max()) {
     const Duration left = identity.expires - std::chrono::system_clock::now();
-    deadline = std::min(deadline, worker.Now() + std::min(left, kMaxLifetime));
+    identity_until = worker.Now() + std::min(left, kMaxLifetime);
+    deadline = std::min(deadline, identity_until);
   }
   spec.deadline = deadline;
   exchange_.OnGone([this] {
@@ -111,10 +113,18 @@ Async<void> WatchSession::Run(const ReadRequest& request,
   TimePoint next_check =
       interval > Duration(0) ? worker.Now() + Shortened(interval) : TimePoint::max();
 
+  // Until it has caught up for the first time: a proof may have taken all the time there was. Not
+  // beyond the identity's own time.
+  bool starting = spec.initial.has_value();
   std::unique_ptr<Watcher> watcher = replica->Watch(std::move(spec), *this);
-  while (running() && worker.Now() < deadline) {
+  const auto in_time = [&] {
+    const TimePoint now = worker.Now();
+    return now < deadline || (starting && writable_ && now < identity_until);
+  };
+  while (running() && in_time()) {
     if (writable_ && more_) {
       more_ = watcher->OnWritable();
+      starting = starting && more_;
       if (more_ && writable_) co_await net::post(worker.io(), net::use_awaitable_t<IoExecutor>());
       continue;
     }
@@ -170,7 +180,7 @@ Async<bool> WatchSession::StillAllowed(const Authorized& authorized) {
 
 Async<void> ServeWatch(Service& service, Exchange& exchange, const ReadRequest& request,
                        std::shared_ptr<const Authorized> authorized,
-                       std::shared_ptr<Replica> replica, WatchSpec spec) {
+                       std::shared_ptr<Replica> replica, WatchSpec spec, TimePoint asked) {
   http::ResponseHead head =
       BeginResponse(exchange, 200, IsProtobuf(spec.form.encoding) ? kProtobufWatchType : kJsonType);
   if (spec.form.gzip_members) {
@@ -185,7 +195,7 @@ Async<void> ServeWatch(Service& service, Exchange& exchange, const ReadRequest& 
   if (!sent.ok()) co_return;
   // The session is there until the exchange ends, since the socket may still call it back.
   WatchSession session(service, exchange);
-  co_await session.Run(request, std::move(authorized), std::move(replica), std::move(spec));
+  co_await session.Run(request, std::move(authorized), std::move(replica), std::move(spec), asked);
   const http::HeaderList no_trailers;
   static_cast<void>(co_await exchange.Finish(no_trailers));
 }

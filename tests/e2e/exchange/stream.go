@@ -228,14 +228,13 @@ func (s Stream) startRevision() uint64 {
 	return 0
 }
 
-// durationDifference: Weir's stream ends by its timeoutSeconds, or when the API server's has, at most four seconds later:
-// one for its timer, and three where the cache had to prove first that it is not behind, since only then does the time run.
+// durationDifference: Weir's stream ends by its timeoutSeconds, or when the API server's has, at most two seconds later.
 // One that ends by an error may have waited longer before: for a revision that did not come.
 func durationDifference(r Request, up, down Stream) string {
 	if up.Status != http.StatusOK || endedByError(down) {
 		return ""
 	}
-	if d := down.Duration - up.Duration; d > 4*time.Second || (d < -300*time.Millisecond && down.Duration < r.timeout()) {
+	if d := down.Duration - up.Duration; d > 2*time.Second || (d < -300*time.Millisecond && down.Duration < r.timeout()) {
 		return fmt.Sprintf("the API server ended after %s, Weir after %s", up.Duration, down.Duration)
 	}
 	return ""

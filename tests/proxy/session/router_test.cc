@@ -279,6 +279,24 @@ TEST_F(RouterTest, AWatchEndsCleanlyAtItsTimeout) {
   });
 }
 
+TEST_F(RouterTest, AWatchsTimeRunsSinceItWasAskedForButItsStateComes) {
+  proofs_->answer = std::nullopt;
+  RunOn(worker_, [&]() -> Async<void> {
+    Running watch(worker_, Get("/api/v1/pods?watch=1&timeoutSeconds=1"));
+    const TimePoint began = worker_.Now();
+    Begin(watch);
+    Signal pause(worker_);
+    co_await pause.Wait(worker_.Now() + milliseconds(1200));
+    EXPECT_EQ(proofs_->waiting.size(), 1u);
+    std::exchange(proofs_->waiting, {}).front()(true);
+    co_await watch.ended.Wait();
+    EXPECT_LT(worker_.Now() - began, milliseconds(1900))
+        << "no second on top of what the proof took";
+    EXPECT_TRUE(watch.exchange.finished);
+    EXPECT_THAT(watch.exchange.body, HasSubstr("secret-of-a"));
+  });
+}
+
 TEST_F(RouterTest, AWatchEndsCleanlyWhenItsTokenExpiresOrHasExpired) {
   for (const milliseconds left : {milliseconds(30), milliseconds(-5000)}) {
     auto identity = std::make_shared<Identity>(*authenticator_.result.identity);
