@@ -214,8 +214,14 @@ void Account(const Exchange& exchange, const Outcome& outcome, Duration took) {
 }
 
 struct RequestCount {
-  explicit RequestCount(ServiceShared& s) : shared(s) { shared.requests.fetch_add(1); }
-  ~RequestCount() { shared.requests.fetch_sub(1); }
+  explicit RequestCount(ServiceShared& s) : shared(s) {
+    shared.requests.fetch_add(1);
+    ProcessMetrics().requests_in_flight.Add();
+  }
+  ~RequestCount() {
+    shared.requests.fetch_sub(1);
+    ProcessMetrics().requests_in_flight.Sub();
+  }
   ServiceShared& shared;
 };
 

@@ -19,8 +19,14 @@ namespace weir {
 namespace {
 
 struct OpenTunnel {
-  OpenTunnel() { ProcessMetrics().open_tunnels.Add(); }
-  ~OpenTunnel() { ProcessMetrics().open_tunnels.Sub(); }
+  OpenTunnel() {
+    ProcessMetrics().open_tunnels.Add();
+    ProcessMetrics().requests_in_flight.Sub();
+  }
+  ~OpenTunnel() {
+    ProcessMetrics().open_tunnels.Sub();
+    ProcessMetrics().requests_in_flight.Add();
+  }
 };
 
 // Upstream's answer to the handshake, while the client may leave at any time.

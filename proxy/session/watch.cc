@@ -27,10 +27,12 @@ class WatchSession final : public WatchSink {
       : service_(service), exchange_(exchange), signal_(service.worker) {
     service_.watches.insert(&signal_);
     ProcessMetrics().open_watches.Add();
+    ProcessMetrics().requests_in_flight.Sub();
   }
   ~WatchSession() override {
     service_.watches.erase(&signal_);
     ProcessMetrics().open_watches.Sub();
+    ProcessMetrics().requests_in_flight.Add();
   }
 
   bool Write(std::span<const std::string_view> pieces, size_t bytes, size_t frames) override {

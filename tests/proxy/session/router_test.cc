@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "proxy/admin/metrics.h"
 #include "tests/proxy/session/session_fixture.h"
 
 namespace weir {
@@ -294,6 +295,27 @@ TEST_F(RouterTest, AWatchsTimeRunsSinceItWasAskedForButItsStateComes) {
         << "no second on top of what the proof took";
     EXPECT_TRUE(watch.exchange.finished);
     EXPECT_THAT(watch.exchange.body, HasSubstr("secret-of-a"));
+  });
+}
+
+TEST_F(RouterTest, RequestsInFlightAreCountedButNotWatches) {
+  RunOn(worker_, [&]() -> Async<void> {
+    const int64_t before = ProcessMetrics().requests_in_flight.value();
+    Running watch(worker_, Get("/api/v1/pods?watch=1&resourceVersion=0"));
+    Begin(watch);
+    co_await UntilBody(watch.exchange, "secret-of-a");
+    EXPECT_EQ(ProcessMetrics().requests_in_flight.value(), before);
+    proofs_->answer = std::nullopt;
+    Running list(worker_, Get("/api/v1/pods"));
+    Begin(list);
+    Signal pause(worker_);
+    while (proofs_->waiting.empty()) co_await pause.Wait(worker_.Now() + milliseconds(5));
+    EXPECT_EQ(ProcessMetrics().requests_in_flight.value(), before + 1);
+    std::exchange(proofs_->waiting, {}).front()(true);
+    co_await list.ended.Wait();
+    watch.exchange.Leave();
+    co_await watch.ended.Wait();
+    EXPECT_EQ(ProcessMetrics().requests_in_flight.value(), before);
   });
 }
 
