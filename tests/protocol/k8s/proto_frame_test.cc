@@ -92,7 +92,7 @@ TEST(ProtoFrameTest, EventsNestFrameEventAndEnvelope) {
     const std::string frame =
         EventHead("MODIFIED", type_meta, size) + message + std::string(kProtoEnvelopeTail);
     size_t length = 0;
-    for (int i = 0; i < 4; ++i) length = length << 8 | static_cast<uint8_t>(frame[i]);
+    for (size_t i = 0; i < 4; ++i) length = length << 8 | static_cast<uint8_t>(frame[i]);
     ASSERT_EQ(length + 4, frame.size());
     const std::string_view event = std::string_view(frame).substr(4);
     EXPECT_EQ(Only(event, 1), "MODIFIED");
