@@ -51,8 +51,7 @@ void Discovery::Stop() {
 void Discovery::Find(const ResourceId& id, Executor& caller, Done done) {
   if (auto known = Known(id)) return done(std::move(*known));
   home_.Post([self = shared_from_this(), id, caller = &caller, done = std::move(done)]() mutable {
-    self->Wait(
-        {std::move(id), self->home_.Now() + self->options_.patience, caller, std::move(done)});
+    self->Wait({id, self->home_.Now() + self->options_.patience, caller, std::move(done)});
   });
 }
 

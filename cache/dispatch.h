@@ -60,11 +60,11 @@ class Dispatch {
   };
   struct Equal {
     using is_transparent = void;
-    static const IndexKey& Key(const IndexKey& key) { return key; }
-    static const IndexKey& Key(const View* view) { return view->key_; }
+    static const IndexKey* Key(const IndexKey& key) { return &key; }
+    static const IndexKey* Key(const View* view) { return &view->key_; }
     template <typename A, typename B>
     bool operator()(const A& a, const B& b) const {
-      return Key(a) == Key(b);
+      return *Key(a) == *Key(b);
     }
   };
   struct LabelKey {

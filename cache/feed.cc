@@ -161,10 +161,10 @@ void Feed::ListAgain() {
 void Feed::Resume() {
   DropAll();
   Enter(State::kProbing);
-  probe_ = Probe([this](ListOutcome outcome) { OnProbed(std::move(outcome)); });
+  probe_ = Probe([this](const ListOutcome& outcome) { OnProbed(outcome); });
 }
 
-void Feed::OnProbed(ListOutcome outcome) {
+void Feed::OnProbed(const ListOutcome& outcome) {
   probe_.reset();
   if (!outcome.status.ok()) {
     SetCacheState(CacheState::kBroken);

@@ -119,7 +119,7 @@ class Feed final : private WatchStream::Handler {
 
   // Watching.
   void Resume();
-  void OnProbed(ListOutcome outcome);
+  void OnProbed(const ListOutcome& outcome);
   void Open(bool rapid);
   void OnWatchOpen(WatchStream& stream) override;
   Status OnWatchFrame(WatchStream& stream, const WatchFrame& frame) override;
@@ -148,7 +148,7 @@ class Feed final : private WatchStream::Handler {
   void SetCacheState(CacheState state);
   void ArmTick();
   void OnTick();
-  void OnQuietProbe(ListOutcome outcome);
+  void OnQuietProbe(const ListOutcome& outcome);
   // Whether memory allows what the cache holds now; refuses the feed if not.
   bool Account();
   ListLoad::Options LoadOptions() const;

@@ -136,11 +136,11 @@ void Feed::OnTick() {
     listener_.OnFeedProgress();
   } else if (now - heard_ >= kQuiet && suspected_ == TimePoint() && !quiet_probe_) {
     quiet_revision_ = cache_.revision();
-    quiet_probe_ = Probe([this](ListOutcome outcome) { OnQuietProbe(std::move(outcome)); });
+    quiet_probe_ = Probe([this](const ListOutcome& outcome) { OnQuietProbe(outcome); });
   }
 }
 
-void Feed::OnQuietProbe(ListOutcome outcome) {
+void Feed::OnQuietProbe(const ListOutcome& outcome) {
   quiet_probe_.reset();
   // If upstream is away, the stream will tell.
   if (!outcome.status.ok() || !streaming()) return;

@@ -72,10 +72,10 @@ void Freshness::StartProbe() {
   if (probe_ || queued_.empty() || !listed || home_.Now() < retry_probe_) return;
   probing_ = std::exchange(queued_, {});
   before_probe_ = cache_->revision();
-  probe_ = feed_->Probe([this](ListOutcome outcome) { OnProbed(std::move(outcome)); });
+  probe_ = feed_->Probe([this](const ListOutcome& outcome) { OnProbed(outcome); });
 }
 
-void Freshness::OnProbed(ListOutcome outcome) {
+void Freshness::OnProbed(const ListOutcome& outcome) {
   probe_.reset();
   std::vector<Waiter> waiters = std::exchange(probing_, {});
   if (!outcome.status.ok()) {
@@ -144,10 +144,10 @@ void Freshness::StartCheck() {
   if (home_.Now() < retry_check_ || !feed_->streaming()) return;
   check_covers_ = last_group_;
   before_check_ = cache_->revision();
-  check_ = feed_->Check([this](ListOutcome outcome) { OnChecked(std::move(outcome)); });
+  check_ = feed_->Check([this](const ListOutcome& outcome) { OnChecked(outcome); });
 }
 
-void Freshness::OnChecked(ListOutcome outcome) {
+void Freshness::OnChecked(const ListOutcome& outcome) {
   check_.reset();
   retry_check_ = home_.Now() + kPause;
   if (!outcome.status.ok()) return ArmTimer();

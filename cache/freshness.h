@@ -76,14 +76,14 @@ class Freshness final : public ProofSource, public std::enable_shared_from_this<
 
   void Arrive(Revision at_least, Waiter waiter);
   void StartProbe();
-  void OnProbed(ListOutcome outcome);
+  void OnProbed(const ListOutcome& outcome);
   void AddGroup(Revision target, bool most_recent, std::vector<Waiter> waiters);
   // Answers the groups that the stream has reached.
   void AnswerReached(uint64_t Counters::* counter);
   // Helps the stream on where it alone takes too long.
   void Nudge();
   void StartCheck();
-  void OnChecked(ListOutcome outcome);
+  void OnChecked(const ListOutcome& outcome);
   bool Small() const;
   Duration Grace() const;
 

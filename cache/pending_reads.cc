@@ -21,7 +21,10 @@ class PendingReads::Ticket final : public ReadTicket {
 
 PendingReads::PendingReads(Executor& worker, std::shared_ptr<ProofSource> proofs,
                            Replica::Limits limits, std::shared_ptr<EventLog> log)
-    : worker_(worker), proofs_(std::move(proofs)), limits_(limits), log_(std::move(log)) {}
+    : worker_(worker),
+      proofs_(std::move(proofs)),
+      limits_(std::move(limits)),
+      log_(std::move(log)) {}
 
 std::unique_ptr<ReadTicket> PendingReads::Read(const ReadSpec& spec, ReadCallback done) {
   std::optional<Answer> answer = TryAnswer(spec);

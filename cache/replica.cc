@@ -86,7 +86,7 @@ class LogReplica final : public Replica {
 
 std::shared_ptr<Replica> Replica::Make(Executor& worker, std::shared_ptr<ProofSource> proofs,
                                        Limits limits) {
-  return std::make_shared<LogReplica>(worker, std::move(proofs), limits);
+  return std::make_shared<LogReplica>(worker, std::move(proofs), std::move(limits));
 }
 
 }  // namespace weir

@@ -75,7 +75,7 @@ void WatchStream::OnEnd(const Status& status) {
   Finish({});
 }
 
-void WatchStream::Finish(End end) {
+void WatchStream::Finish(const End& end) {
   call_.reset();
   handler_.OnWatchEnd(*this, end);
 }

@@ -62,7 +62,7 @@ class WatchStream final : private ApiResponseSink {
  private:
   // False when it ended the stream, which may then be destroyed.
   bool GiveFrames();
-  void Finish(End end);
+  void Finish(const End& end);
   End ErrorEnd(std::string_view object) const;
 
   void OnHead(const ApiResponseHead& head) override;

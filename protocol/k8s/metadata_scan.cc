@@ -57,11 +57,9 @@ class Scan {
   // The value of `key` inside the one that `around` stands for.
   void TakeFields(std::string_view key, const FieldTree& around) {
     const FieldTree* const wanted = around.Find(key);
-    if (wanted == nullptr) {
-      walk_.Skip();
-    } else if (!wanted->inside.empty() && walk_.EnterObject()) {
+    if (wanted != nullptr && !wanted->inside.empty() && walk_.EnterObject()) {
       for (std::string_view inner; walk_.NextKey(inner);) TakeFields(inner, *wanted);
-    } else if (wanted->field) {
+    } else if (wanted != nullptr && wanted->field) {
       TakeField(field_values_[*wanted->field]);
     } else {
       walk_.Skip();

@@ -169,7 +169,7 @@ bool ReadNumbers(const Options& options, ReadRequest& request) {
   if (options.Has(kTimeoutSeconds)) {
     const auto seconds = ParseNumber<int64_t>(options.Text(kTimeoutSeconds));
     if (!seconds || *seconds < 0 || *seconds > kMaxSeconds) return false;
-    request.timeout_seconds = *seconds;
+    request.timeout_seconds = seconds;
   }
   return true;
 }
@@ -261,7 +261,7 @@ std::optional<ForwardReason> ReadSelectors(const Options& options, ReadRequest& 
 std::optional<ForwardReason> ReadGet(const Options& options, ReadRequest& request) {
   request.verb = ReadVerb::kGet;
   constexpr std::array kKnown = {kPretty, kResourceVersion, kTimeout};
-  for (uint8_t i = 0; i < kParameterNames.size(); ++i) {
+  for (size_t i = 0; i < kParameterNames.size(); ++i) {
     const auto parameter = static_cast<Parameter>(i);
     const bool known = std::find(kKnown.begin(), kKnown.end(), parameter) != kKnown.end();
     if (options.Has(parameter) && !known) return ForwardReason::kQuery;
