@@ -8,8 +8,6 @@ namespace {
 
 constexpr int64_t kMinWatchSeconds = 1800;  // --min-request-timeout of kube-apiserver.
 
-Selection Everything() { return {}; }
-
 // What a LIST reads: the state, and what it calls itself.
 struct ListSource {
   Snapshot snapshot;
@@ -60,7 +58,7 @@ Answer Api::List(const Call& call, Collection& collection) {
   const auto& options = std::get<ListOptions>(parsed);
   std::string namespace_name = collection.spec().namespaced ? call.info.namespace_ : "";
   auto selection =
-      Selection::Make(collection.spec(), std::move(namespace_name), options.labels, options.fields);
+      SelectionOf(collection.spec(), std::move(namespace_name), options.labels, options.fields);
   if (!selection.ok()) return ReplyOf(BadRequest(std::string(Message(selection.status()))));
 
   const bool continued = options.token && options.token->revision > 0;
@@ -79,12 +77,12 @@ Answer Api::List(const Call& call, Collection& collection) {
   if (const auto* error = std::get_if<ApiError>(&source)) return ReplyOf(*error);
   auto& from = std::get<ListSource>(source);
   ListSpec spec;
-  spec.filter = selection->filter();
+  spec.filter = *std::move(selection);
   spec.limit = from.limit;
   spec.start_key = std::move(from.start_key);
   spec.key_is_namespaced = collection.spec().namespaced && call.info.namespace_.empty();
   spec.revision = from.snapshot.revision;
-  return std::make_unique<ListCursor>(selection->Reduce(from.snapshot), std::move(spec));
+  return std::make_unique<ListCursor>(std::move(from.snapshot), std::move(spec));
 }
 
 Answer Api::StartWatch(const Call& call, std::shared_ptr<Collection> collection) {
@@ -92,8 +90,8 @@ Answer Api::StartWatch(const Call& call, std::shared_ptr<Collection> collection)
   if (const auto* error = std::get_if<ApiError>(&parsed)) return ReplyOf(*error);
   const auto& options = std::get<ListOptions>(parsed);
   std::string namespace_name = collection->spec().namespaced ? call.info.namespace_ : "";
-  auto selection = Selection::Make(collection->spec(), std::move(namespace_name), options.labels,
-                                   options.fields);
+  auto selection =
+      SelectionOf(collection->spec(), std::move(namespace_name), options.labels, options.fields);
   if (!selection.ok()) return ReplyOf(BadRequest(std::string(Message(selection.status()))));
 
   const bool now_or_any = options.resource_version.empty() || options.resource_version == "0";
@@ -120,7 +118,7 @@ Answer Api::StartWatch(const Call& call, std::shared_ptr<Collection> collection)
   if (watch.initial && !now_or_any && *options.revision > collection->cache_revision()) {
     collection->Advance(store_.revision());
   }
-  watch.selection = too_new ? Everything() : *std::move(selection);
+  watch.selection = too_new ? Filter() : *std::move(selection);
   auto stream = std::make_unique<Watch>(std::move(collection), std::move(watch));
   if (too_new) {
     stream->Fail(

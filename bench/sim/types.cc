@@ -88,31 +88,4 @@ const std::vector<VirtualType>& VirtualTypes() {
   return *types;
 }
 
-std::vector<std::string_view> SupportedFields(const ResourceId& id) {
-  if (!id.group.empty()) return {};
-  if (id.resource == "pods") {
-    return {
-        "spec.nodeName",    "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName",
-        "spec.hostNetwork", "status.phase",       "status.podIP",       "status.nominatedNodeName"};
-  }
-  if (id.resource == "nodes") return {"spec.unschedulable"};
-  if (id.resource == "namespaces") return {"status.phase"};
-  if (id.resource == "secrets") return {"type"};
-  if (id.resource == "services") return {"spec.clusterIP", "spec.type"};
-  if (id.resource == "events") {
-    return {"involvedObject.kind",
-            "involvedObject.namespace",
-            "involvedObject.name",
-            "involvedObject.uid",
-            "involvedObject.apiVersion",
-            "involvedObject.resourceVersion",
-            "involvedObject.fieldPath",
-            "reason",
-            "reportingComponent",
-            "source",
-            "type"};
-  }
-  return {};
-}
-
 }  // namespace weir::sim

@@ -31,8 +31,4 @@ struct VirtualType {
 const std::vector<TypeSpec>& BuiltInTypes();
 const std::vector<VirtualType>& VirtualTypes();
 
-// Field labels that selectors may use beside metadata.name and metadata.namespace
-// (api-semantics 6.3).
-std::vector<std::string_view> SupportedFields(const ResourceId& id);
-
 }  // namespace weir::sim

@@ -17,7 +17,7 @@ Watch::Watch(std::shared_ptr<Collection> collection, WatchOptions options)
   collection_->watches().insert(this);
   if (options_.initial) {
     initial_ = collection_->Now();
-    cursor_ = initial_->tree.LowerBound(options_.selection.filter().KeyRange().first);
+    cursor_ = initial_->tree.LowerBound(options_.selection.KeyRange().first);
     next_ = collection_->end_sequence();
     told_ = initial_->revision;
     ScheduleBookmark(options_.begin, options_.begin);
@@ -58,7 +58,7 @@ void Watch::OnChange(uint64_t sequence) {
 }
 
 void Watch::TakeInitial(size_t max_bytes, std::string& out) {
-  const std::string end = options_.selection.filter().KeyRange().second;
+  const std::string end = options_.selection.KeyRange().second;
   const size_t begin = out.size();
   for (; cursor_.Valid() && (end.empty() || cursor_->key() < end); cursor_.Next()) {
     if (out.size() - begin >= max_bytes) return;

@@ -19,7 +19,7 @@
 namespace weir::sim {
 
 struct WatchOptions {
-  Selection selection;
+  Filter selection;
   // With `initial` the present state comes first, as ADDED; else the events after `from`.
   bool initial = false;
   Revision from;

@@ -211,7 +211,7 @@ Reply Api::DeleteCollection(const Call& call, Collection& collection) {
   if (const auto* error = std::get_if<ApiError>(&parsed)) return ReplyOf(*error);
   const auto& options = std::get<ListOptions>(parsed);
   const auto selection =
-      Selection::Make(collection.spec(), call.info.namespace_, options.labels, options.fields);
+      SelectionOf(collection.spec(), call.info.namespace_, options.labels, options.fields);
   if (!selection.ok()) return ReplyOf(BadRequest(std::string(Message(selection.status()))));
   const Snapshot snapshot = collection.Now();
   for (auto at = snapshot.tree.Begin(); at.Valid(); at.Next()) {
