@@ -10,7 +10,7 @@ namespace {
 constexpr size_t kMaxSizeDigits = 16;
 constexpr size_t kMaxExtensionBytes = 256;
 constexpr size_t kMaxSizeLine = kMaxSizeDigits + kMaxExtensionBytes + 2;
-constexpr size_t kMaxTrailerBytes = size_t{16} << 10;
+constexpr size_t kMaxTrailerBytes = size_t{4} << 10;  // Go's server takes no more either.
 
 int HexValue(char c) {
   if (c >= '0' && c <= '9') return c - '0';

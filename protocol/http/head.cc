@@ -94,6 +94,23 @@ std::optional<HttpError> CheckHost(const HeaderList& headers) {
   return {};
 }
 
+// As Go: a trailer that is announced and would change how the message itself is framed.
+bool AnnouncesFraming(const HeaderList& headers) {
+  const auto frames = [](std::string_view name) {
+    return EqualsIgnoreCase(name, "Content-Length") ||
+           EqualsIgnoreCase(name, "Transfer-Encoding") || EqualsIgnoreCase(name, "Trailer");
+  };
+  for (const Header& line : headers.lines()) {
+    if (!EqualsIgnoreCase(line.name, "Trailer")) continue;
+    for (std::string_view rest = line.value; !rest.empty();) {
+      const size_t end = std::min(rest.find(','), rest.size());
+      if (frames(TrimSpace(rest.substr(0, end)))) return true;
+      rest.remove_prefix(std::min(end + 1, rest.size()));
+    }
+  }
+  return false;
+}
+
 BodyFraming FramingOf(const RawHead& raw) {
   if (raw.chunked) return {BodyFraming::Kind::kChunked, 0};
   if (raw.content_length) return {BodyFraming::Kind::kLength, *raw.content_length};
@@ -179,6 +196,7 @@ std::variant<RequestHead, HttpError> ParseRequestHead(std::string_view head,
   request.headers = std::move(raw.headers);
   // HTTP/1.0 knows no transfer coding; servers differ in whether they take it all the same.
   if (request.minor_version == 0 && raw.transfer_encoding) return MakeError(400);
+  if (raw.chunked && AnnouncesFraming(request.headers)) return MakeError(400);
   if (!BeastAgrees(head, request, line->target)) return MakeError(400);
   return request;
 }

@@ -60,8 +60,9 @@ std::optional<std::string> OriginForm(std::string_view method, std::string_view 
     if (!rest) return {};
     const auto path = rest->find_first_of("/?");
     if (!EqualsIgnoreCase(rest->substr(0, path), host)) return {};
-    if (path == std::string_view::npos || (*rest)[path] == '?') origin = "/";
-    if (path != std::string_view::npos) origin += rest->substr(path);
+    // Without a path it would be "/" to one server, and "" (a 404) to Go's.
+    if (path == std::string_view::npos || (*rest)[path] == '?') return {};
+    origin = rest->substr(path);
   }
   if (!HasValidEscapes(std::string_view(origin).substr(0, origin.find('?')))) return {};
   return origin;

@@ -307,6 +307,7 @@ bool HasMetadataOfItsVersion(const ResourceId& id) {
 bool IsForwardedHeader(const http::Header& header) {
   if (http::EqualsIgnoreCase(header.name, "connection")) return MentionsUpgrade(header.value);
   return http::EqualsIgnoreCase(header.name, "upgrade") ||
+         http::EqualsIgnoreCase(header.name, "expect") ||
          StartsWithIgnoreCase(header.name, "impersonate-") ||
          StartsWithIgnoreCase(header.name, "impersonate_");
 }

@@ -120,6 +120,10 @@ TEST(ChunkDecoderTest, ManySmallTrailersAreBoundedTogether) {
   std::string wire = "0\r\n";
   for (int i = 0; i < 2000; ++i) wire += "A: 0123456789\r\n";
   EXPECT_TRUE(absl::IsInvalidArgument(Decode(wire, 100).status));
+  // Not more than Go's server takes, so that whatever is taken here is taken there.
+  EXPECT_TRUE(absl::IsInvalidArgument(
+      Decode("0\r\nA: " + std::string(4200, 'a') + "\r\n\r\n", 100).status));
+  EXPECT_TRUE(Decode("0\r\nA: " + std::string(4000, 'a') + "\r\n\r\n", 100).status.ok());
 }
 
 TEST(ChunkDecoderTest, SizesOfSixteenDigitsAreTaken) {

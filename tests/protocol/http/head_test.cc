@@ -73,8 +73,7 @@ TEST(RequestHeadParserTest, AbsoluteFormsOfOurHostBecomeOriginForms) {
     return std::get<RequestHead>(parsed).target;
   };
   EXPECT_EQ(target("https://h:6443/api?x=1"), "/api?x=1");
-  EXPECT_EQ(target("HTTP://H:6443"), "/");
-  EXPECT_EQ(target("https://h:6443?x"), "/?x");
+  EXPECT_EQ(target("HTTP://H:6443/"), "/");
   EXPECT_EQ(target("//api"), "//api") << "a path, not an authority";
   EXPECT_EQ(target("/a%2Fb?c=%zz&d=a%"), "/a%2Fb?c=%zz&d=a%") << "queries are not unescaped here";
 }
@@ -119,6 +118,12 @@ std::vector<Oddity> LineOddities() {
       {"ControlInValue", WithFields("A: b\x0b\r\n"), 400, bad + ": invalid header value"},
       {"DelInValue", WithFields("A: b\x7f\r\n"), 400, bad + ": invalid header value"},
       {"BytesBehindTheHead", WithFields("") + "x", 400, bad},
+      {"TrailerThatIsALength",
+       WithFields("Transfer-Encoding: chunked\r\nTrailer: X, content-length\r\n"), 400, bad},
+      {"TrailerThatIsACoding",
+       WithFields("Transfer-Encoding: chunked\r\nTrailer: Transfer-Encoding\r\n"), 400, bad},
+      {"TrailerThatIsOne", WithFields("Transfer-Encoding: chunked\r\nTrailer: trailer\r\n"), 400,
+       bad},
   };
 }
 INSTANTIATE_TEST_SUITE_P(Lines, OddRequestTest, testing::ValuesIn(LineOddities()),
@@ -156,6 +161,8 @@ std::vector<Oddity> RequestLineOddities() {
       {"StarWithGet", WithTarget("*"), 400, bad},
       {"AuthorityForm", WithTarget("h:6443"), 400, bad},
       {"RelativePath", WithTarget("api"), 400, bad},
+      {"AbsoluteFormWithoutPath", WithTarget("https://h:6443"), 400, bad},
+      {"AbsoluteFormOfAQuery", WithTarget("https://h:6443?x"), 400, bad},
       {"AbsoluteFormOfAnotherHost", WithTarget("https://other/api"), 400, bad},
       {"AbsoluteFormWithUser", WithTarget("https://u@h:6443/api"), 400, bad},
       {"AbsoluteFormOfAnotherScheme", WithTarget("ftp://h:6443/api"), 400, bad},

@@ -411,15 +411,12 @@ TEST(ReadRequestTest, MetadataAloneIsForwardedWhereTheVersionAddsToIt) {
   EXPECT_EQ(outcome("/apis/apps/v1/deployments", true), "served");
 }
 
-TEST(ReadRequestTest, ImpersonationAndUpgradesAreNeverServed) {
+TEST(ReadRequestTest, ImpersonationUpgradesAndExpectationsAreNeverServed) {
   const std::pair<const char*, const char*> headers[] = {
-      {"Impersonate-User", "x"},
-      {"impersonate_user", "x"},
-      {"IMPERSONATE-Group", "x"},
-      {"Impersonate-", ""},
-      {"Upgrade", "websocket"},
-      {"Connection", "Upgrade"},
-      {"connection", "keep-alive, UPGRADE"},
+      {"Impersonate-User", "x"},  {"impersonate_user", "x"},
+      {"IMPERSONATE-Group", "x"}, {"Impersonate-", ""},
+      {"Upgrade", "websocket"},   {"Expect", "100-continue"},
+      {"Connection", "Upgrade"},  {"connection", "keep-alive, UPGRADE"},
   };
   for (const auto& [name, value] : headers) {
     http::RequestHead head = Get("/api/v1/pods");
