@@ -30,8 +30,11 @@ int Refuse(const Status& status) {
 
 void PrepareProcess() {
   std::signal(SIGPIPE, SIG_IGN);
-  // Objects and tokens are in this memory.
+  // Objects, tokens and keys are in this memory: no core dump, whatever the machine's core_pattern
+  // does with one, and no debugger of another process.
   prctl(PR_SET_DUMPABLE, 0);
+  const rlimit no_core{0, 0};
+  setrlimit(RLIMIT_CORE, &no_core);
   rlimit files{};
   if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
     files.rlim_cur = files.rlim_max;
@@ -47,6 +50,7 @@ int WaitForSignal(const sigset_t& signals, std::time_t seconds) {
 }
 
 int Run(int argc, char** argv) {
+  PrepareProcess();  // Before any key is read.
   const StatusOr<Config> config = LoadConfig(argc, argv);
   if (!config.ok()) return Refuse(config.status());
   if (!config->print_and_exit.empty()) {
@@ -57,7 +61,6 @@ int Run(int argc, char** argv) {
       LoadUpstream(config->kubeconfig, config->upstream_server);
   if (!upstream.ok()) return Refuse(upstream.status());
   ConfigureLog(config->logging_format, config->v);
-  PrepareProcess();
 
   // Before any thread starts, so that all inherit it.
   sigset_t signals;

@@ -14,6 +14,7 @@
 #include "proxy/admin/process_metrics.h"
 #include "proxy/auth/authenticator.h"
 #include "proxy/auth/authorizer.h"
+#include "proxy/config/cipher_suites.h"
 #include "proxy/config/files.h"
 #include "proxy/net/listener.h"
 #include "proxy/session/http1_connection.h"
@@ -54,7 +55,11 @@ TlsServerContext::Options TlsOptions(const Config& config, const Authenticator& 
   options.cert_file = config.tls_cert_file;
   options.key_file = config.tls_private_key_file;
   options.ca_subjects = authenticator.CaSubjects();
-  options.tls13_only = config.tls_min_version == TlsVersion::kTls13;
+  // Where only suites of TLS 1.3 were named there is no TLS 1.2 to speak.
+  const std::string ciphers = OpenSslCiphers(config.tls_cipher_suites).value_or(std::string());
+  const bool tls13_ciphers_only = ciphers == kNoTls12Ciphers;
+  options.tls13_only = config.tls_min_version == TlsVersion::kTls13 || tls13_ciphers_only;
+  if (!tls13_ciphers_only) options.cipher_list = ciphers;
   return options;
 }
 

@@ -73,6 +73,14 @@ enum class SourceLabel : uint8_t { kCache, kForward, kLocal, kCount };
 // Kinds of TokenReview and SubjectAccessReview outcomes.
 enum class ReviewLabel : uint8_t { kPositive, kNegative, kError, kOverloaded, kCount };
 
+// Why a request was turned away with a 429 (session/admission.h).
+enum class TerminationLabel : uint8_t {
+  kFull,   // As many as there may be were under way.
+  kShare,  // As many as one user may have.
+  kBytes,  // Of lists.
+  kCount
+};
+
 // How a tunnel ended (net/tunnel.h).
 enum class TunnelEnd : uint8_t {
   kClosed,  // Both sides said that they are through, or one did and the other takes no more.
@@ -112,7 +120,13 @@ struct Metrics {
   ByLabel<VerbLabel, ByLabel<SourceLabel, DurationHistogram>> request_duration;  // Not of watches.
   std::array<Counter, 16> forwarded;  // By ForwardReason (protocol/k8s/read_request.h).
   Gauge requests_in_flight;           // All but watches and upgrades.
+  Gauge mutating_in_flight;           // Those of them that are not GET, HEAD or OPTIONS.
   Gauge forwards_in_flight;
+
+  // Admission. By Admission::Pool (session/admission.h).
+  std::array<Gauge, 7> admitted;
+  Gauge admitted_bytes;
+  ByLabel<TerminationLabel, Counter> terminations;
 
   // Watches served from the cache. The first two are the hot ones: add once per write, not per
   // event.
@@ -131,10 +145,13 @@ struct Metrics {
   // Connections of clients.
   Gauge connections;
   Counter connections_accepted;
-  Counter connections_refused;  // At --max-connections.
+  Counter connections_refused;  // At --max-connections, or at what one user or address may have.
   Counter tls_handshakes;
   Counter tls_handshake_errors;
-  Counter bad_requests;  // Refused by the HTTP parser.
+  Gauge tls_handshakes_in_flight;  // Those that wait for their turn included.
+  Counter tls_handshakes_shed;     // Cut, or not begun, because there were too many.
+  Gauge unsent_bytes;              // Sealed for peers that do not take them at once.
+  Counter bad_requests;            // Refused by the HTTP parser.
 
   // Authentication and authorisation.
   ByLabel<ReviewLabel, Counter> token_reviews;  // Answers of upstream.

@@ -25,6 +25,13 @@ constexpr std::array<std::string_view, static_cast<size_t>(ReviewLabel::kCount)>
 constexpr std::array<std::string_view, static_cast<size_t>(TunnelEnd::kCount)> kTunnelEnds = {
     "closed", "broken", "idle"};
 
+// As Admission::Pool.
+constexpr std::array<std::string_view, 7> kPools = {
+    "cached", "forwarded-read",  "forwarded-write",   "long-running",
+    "probe",  "user-connection", "address-connection"};
+constexpr std::array<std::string_view, static_cast<size_t>(TerminationLabel::kCount)>
+    kTerminations = {"full", "share", "bytes"};
+
 constexpr MetricType kCounter = MetricType::kCounter;
 constexpr MetricType kGauge = MetricType::kGauge;
 
@@ -64,9 +71,23 @@ void WriteRequests(const Metrics& m, MetricsWriter& w) {
   }
   w.Family("weir_current_inflight_requests", kGauge,
            "Requests being answered, without watches and upgrades.");
-  w.Sample({}, m.requests_in_flight.value());
+  const int64_t mutating = m.mutating_in_flight.value();
+  w.Sample({{"request_kind", "mutating"}}, mutating);
+  w.Sample({{"request_kind", "readOnly"}}, m.requests_in_flight.value() - mutating);
   w.Family("weir_current_inflight_forwards", kGauge, "Forwarded requests being answered.");
   w.Sample({}, m.forwards_in_flight.value());
+}
+
+void WriteAdmission(const Metrics& m, MetricsWriter& w) {
+  w.Family("weir_admission_in_use", kGauge, "What is under way, by the bound that it counts for.");
+  for (size_t i = 0; i < kPools.size(); ++i) w.Sample({{"pool", kPools[i]}}, m.admitted[i].value());
+  w.Family("weir_admission_bytes", kGauge, "Bytes of the lists that are being sent.");
+  w.Sample({}, m.admitted_bytes.value());
+  w.Family("weir_request_terminations_total", kCounter,
+           "Requests turned away in self-defence, by the bound that was reached.");
+  for (size_t i = 0; i < kTerminations.size(); ++i) {
+    w.Sample({{"code", "429"}, {"reason", kTerminations[i]}}, m.terminations.items[i].value());
+  }
 }
 
 struct OneCounter {
@@ -79,18 +100,21 @@ struct OneGauge {
 };
 
 void WriteSingles(const Metrics& m, MetricsWriter& w) {
-  const std::array<OneGauge, 4> gauges = {{
+  const std::array<OneGauge, 6> gauges = {{
       {"weir_longrunning_watches", "Watches served from the cache at present.", m.open_watches},
       {"weir_longrunning_upgrades", "Upgraded connections carried at present.", m.open_tunnels},
       {"weir_connections", "Client connections at present.", m.connections},
       {"weir_upstream_connections", "Connections to API servers at present.",
        m.upstream_connections},
+      {"weir_tls_handshakes_in_flight", "TLS handshakes of clients that are under way.",
+       m.tls_handshakes_in_flight},
+      {"weir_unsent_bytes", "Bytes held for peers that do not take them at once.", m.unsent_bytes},
   }};
   for (const OneGauge& g : gauges) {
     w.Family(g.name, kGauge, g.help);
     w.Sample({}, g.gauge.value());
   }
-  const std::array<OneCounter, 11> counters = {{
+  const std::array<OneCounter, 12> counters = {{
       {"weir_watch_events_total", "Events sent to clients' watches.", m.watch_events},
       {"weir_watch_bytes_total", "Bytes of events sent to clients' watches.", m.watch_bytes},
       {"weir_watch_expired_total", "Watches ended with 410 because the log had moved on.",
@@ -99,11 +123,13 @@ void WriteSingles(const Metrics& m, MetricsWriter& w) {
        m.watches_reauth_terminated},
       {"weir_list_bytes_total", "Bytes of lists sent from the cache.", m.list_bytes},
       {"weir_connections_accepted_total", "Client connections accepted.", m.connections_accepted},
-      {"weir_connections_refused_total", "Client connections closed at --max-connections.",
+      {"weir_connections_refused_total", "Client connections closed at a limit.",
        m.connections_refused},
       {"weir_tls_handshakes_total", "TLS handshakes completed with clients.", m.tls_handshakes},
       {"weir_tls_handshake_errors_total", "TLS handshakes with clients that failed.",
        m.tls_handshake_errors},
+      {"weir_tls_handshakes_shed_total", "TLS handshakes cut, or not begun: there were too many.",
+       m.tls_handshakes_shed},
       {"weir_bad_requests_total", "Requests refused before they had a meaning.", m.bad_requests},
       {"weir_upstream_failures_total", "Requests to upstream without an answer.",
        m.upstream_failures},
@@ -188,6 +214,7 @@ const double kStartedAt =
 
 void WriteCounters(const Metrics& metrics, MetricsWriter& writer) {
   WriteRequests(metrics, writer);
+  WriteAdmission(metrics, writer);
   WriteSingles(metrics, writer);
   WriteTunnels(metrics, writer);
   WriteReviews(metrics, writer);

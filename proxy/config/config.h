@@ -36,8 +36,9 @@ struct Config {
       tls_cert_file;  // Set, and exists as the key does: LoadConfig() has seen that they match.
   std::string tls_private_key_file;  // Set.
   TlsVersion tls_min_version = TlsVersion::kTls12;
-  std::string client_ca_file;          // Empty: client certificates are not accepted.
-  std::string proxy_client_cert_file;  // Both or none; they match.
+  std::vector<std::string> tls_cipher_suites;  // Of TLS 1.2, by IANA's names; empty: the default.
+  std::string client_ca_file;                  // Empty: client certificates are not accepted.
+  std::string proxy_client_cert_file;          // Both or none; they match.
   std::string proxy_client_key_file;
   std::string admin_bind_address = "127.0.0.1:8081";  // See admin_host(), admin_port().
   bool admin_allow_plaintext = false;  // Permits an admin address that is not loopback.
@@ -62,8 +63,22 @@ struct Config {
   // Limits.
   Duration streaming_connection_idle_timeout = std::chrono::hours(4);  // Of upgrades. 0: never.
   uint32_t max_connections = 20000;
-  uint32_t max_requests_inflight = 400;  // Forwarded ones.
+  uint32_t max_connections_per_address = 0;       // 0: no limit.
+  uint32_t max_handshakes_inflight = 1024;        // All workers together.
+  uint32_t max_handshakes_per_second = 1000;      // Of each worker. 0: no limit.
+  uint32_t max_requests_inflight = 400;           // Forwarded reads.
+  uint32_t max_mutating_requests_inflight = 200;  // Forwarded, all others.
+  uint32_t max_cached_requests_inflight = 10000;  // GET and LIST from the cache.
+  uint32_t max_watches = 1'000'000;               // Forwarded streams included.
+  uint64_t max_bytes_inflight = uint64_t{16} << 30;
+  uint32_t max_share_per_user = 25;  // Percent of each bound.
   uint32_t max_header_bytes = 64 * 1024;
+  uint32_t max_header_fields = 256;
+  uint32_t max_url_bytes = 16 * 1024;
+  Duration tls_handshake_timeout = std::chrono::seconds(10);
+  Duration read_header_timeout = std::chrono::seconds(32);
+  uint64_t min_body_rate = 1024;  // Bytes a second of a forwarded body, after 10 s.
+  Duration write_stall_timeout = std::chrono::seconds(60);
 
   // Process.
   Duration shutdown_delay_duration = std::chrono::seconds(10);

@@ -5,6 +5,7 @@
 #include <cctype>
 #include <limits>
 
+#include "proxy/config/cipher_suites.h"
 #include "proxy/config/values.h"
 
 namespace weir {
@@ -116,6 +117,27 @@ Option TlsMinVersion() {
           .get = get};
 }
 
+Option TlsCipherSuites() {
+  const auto set = [](Config& c, const Values& v) -> Status {
+    c.tls_cipher_suites.clear();
+    for (const std::string& text : v) {
+      for (std::string& name : SplitList(text)) c.tls_cipher_suites.push_back(std::move(name));
+    }
+    return OpenSslCiphers(c.tls_cipher_suites).status();
+  };
+  const auto get = [](const Config& c) {
+    return fmt::format("{}", fmt::join(c.tls_cipher_suites, ","));
+  };
+  return {.group = "Serving",
+          .flag = "tls-cipher-suites",
+          .help =
+              "Cipher suites of TLS 1.2, by IANA's names; empty: ECDHE with AES-GCM or "
+              "ChaCha20-Poly1305. Those of TLS 1.3 cannot be chosen.",
+          .kind = Option::Kind::kList,
+          .set = set,
+          .get = get};
+}
+
 Option LoggingFormat() {
   const auto set = [](Config& c, const Values& v) -> Status {
     if (v[0] != "text" && v[0] != "json") return InvalidArgument("want text or json");
@@ -154,6 +176,7 @@ void AddServing(std::vector<Option>& table) {
   table.push_back(Text(kGroup, "tls-private-key-file", &Config::tls_private_key_file,
                        "PEM file with the serving certificate's private key. Required."));
   table.push_back(TlsMinVersion());
+  table.push_back(TlsCipherSuites());
   table.push_back(Text(kGroup, "client-ca-file", &Config::client_ca_file,
                        "PEM bundle of the authorities that sign client certificates; empty: none "
                        "are accepted."));
@@ -210,18 +233,67 @@ void AddAuth(std::vector<Option>& table) {
                        "How often a running watch is checked again; 0: never, as kube-apiserver."));
 }
 
+constexpr std::string_view kLimits = "Limits";
+constexpr uint64_t kMany = 10'000'000;
+
+// What may be under way at once.
+void AddAdmission(std::vector<Option>& table) {
+  table.push_back(Count(kLimits, "max-requests-inflight", &Config::max_requests_inflight, 1, kMany,
+                        "Forwarded reads at once; more are answered 429."));
+  table.push_back(Count(kLimits, "max-mutating-requests-inflight",
+                        &Config::max_mutating_requests_inflight, 1, kMany,
+                        "Forwarded requests that are no reads at once; more are answered 429."));
+  table.push_back(Count(kLimits, "max-cached-requests-inflight",
+                        &Config::max_cached_requests_inflight, 1, kMany,
+                        "GETs and LISTs from the cache at once; more are answered 429."));
+  table.push_back(Count(kLimits, "max-watches", &Config::max_watches, 1, kMany,
+                        "Watches at once, and forwarded streams; more are answered 429."));
+  table.push_back(Bytes(kLimits, "max-bytes-inflight", &Config::max_bytes_inflight,
+                        uint64_t{1} << 20,
+                        "Bytes of the LISTs that are being sent from the cache; a LIST on top is "
+                        "answered 429."));
+  table.push_back(Count(kLimits, "max-share-per-user", &Config::max_share_per_user, 1, 100,
+                        "How much of each of these, in percent, one user may have; 100: all."));
+}
+
+// What peers may send, and how slowly.
+void AddPeerLimits(std::vector<Option>& table) {
+  table.push_back(Count(kLimits, "max-header-bytes", &Config::max_header_bytes, 4096, 1u << 20,
+                        "Bytes of a request's line and headers; more are answered 431."));
+  table.push_back(Count(kLimits, "max-header-fields", &Config::max_header_fields, 32, 10'000,
+                        "Header lines of a request; more are answered 431."));
+  table.push_back(Count(kLimits, "max-url-bytes", &Config::max_url_bytes, 1024, 1u << 20,
+                        "Bytes of a request's path and query; more are answered 414."));
+  table.push_back(Time(kLimits, "tls-handshake-timeout", &Config::tls_handshake_timeout,
+                       std::chrono::seconds(1), "How long a TLS handshake may take."));
+  table.push_back(Time(kLimits, "read-header-timeout", &Config::read_header_timeout,
+                       std::chrono::seconds(1),
+                       "How long the head of a request may take, once it has begun."));
+  table.push_back(Bytes(kLimits, "min-body-rate", &Config::min_body_rate, 1,
+                        "Bytes a second that a forwarded body has to come at, on average and "
+                        "after 10s."));
+  table.push_back(Time(kLimits, "write-stall-timeout", &Config::write_stall_timeout,
+                       std::chrono::seconds(1),
+                       "How long a client may take nothing of an answer."));
+}
+
 void AddLimits(std::vector<Option>& table) {
-  constexpr std::string_view kGroup = "Limits";
-  table.push_back(Count(kGroup, "max-connections", &Config::max_connections, 1, 10'000'000,
+  table.push_back(Count(kLimits, "max-connections", &Config::max_connections, 1, kMany,
                         "Client connections at once; more are closed."));
-  table.push_back(Count(kGroup, "max-requests-inflight", &Config::max_requests_inflight, 1,
-                        10'000'000, "Forwarded requests at once; more are answered 429."));
-  table.push_back(Time(kGroup, "streaming-connection-idle-timeout",
+  table.push_back(Count(kLimits, "max-connections-per-address",
+                        &Config::max_connections_per_address, 0, kMany,
+                        "Of these, from one IP address; 0: no limit."));
+  table.push_back(Count(kLimits, "max-handshakes-inflight", &Config::max_handshakes_inflight, 1,
+                        kMany, "TLS handshakes at once; beyond it the oldest is cut."));
+  table.push_back(Count(kLimits, "max-handshakes-per-second", &Config::max_handshakes_per_second, 0,
+                        1'000'000,
+                        "TLS handshakes that each worker begins in a second; 0: no limit."));
+  AddAdmission(table);
+  table.push_back(Time(kLimits, "streaming-connection-idle-timeout",
                        &Config::streaming_connection_idle_timeout, Duration(0),
                        "How long exec, attach, port-forward and other upgraded connections may be "
                        "silent; 0: for ever."));
-  table.push_back(Count(kGroup, "max-header-bytes", &Config::max_header_bytes, 4096, 1u << 20,
-                        "Bytes of a request's line and headers; more are answered 431."));
+  AddPeerLimits(table);
 }
 
 void AddProcess(std::vector<Option>& table) {

@@ -13,6 +13,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "proxy/admin/metrics.h"
+
 namespace weir {
 
 namespace {
@@ -45,6 +47,7 @@ struct Stream::State : std::enable_shared_from_this<Stream::State> {
   State(Worker& w, int fd, SSL* s) : worker(w), socket(w.io(), ProtocolOf(fd), fd), ssl(s) {}
   ~State() {
     worker.Cancel(deadline_timer);
+    DropTail();
     if (ssl != nullptr) SSL_free(ssl);
   }
 
@@ -67,6 +70,7 @@ struct Stream::State : std::enable_shared_from_this<Stream::State> {
   void CloseSocket();
   void Fail(Status status);
   void FailSending(int error);
+  void DropTail();
   bool CanSend() const { return failure.ok() && send_failure.ok(); }
   const Status& AnyFailure() const { return failure.ok() ? send_failure : failure; }
   void WaitWritable();
@@ -215,7 +219,10 @@ void Stream::State::SendScratch() {
     worker.counters().bytes_sent += static_cast<uint64_t>(n);
     sent += static_cast<size_t>(n);
   }
-  if (sent < out.size()) tail.append(out, sent);
+  if (sent < out.size()) {
+    tail.append(out, sent);
+    ProcessMetrics().unsent_bytes.Add(static_cast<int64_t>(out.size() - sent));
+  }
   out.clear();
   if (out.capacity() > kMaxScratchBytes) std::string().swap(out);
 }
@@ -232,9 +239,9 @@ void Stream::State::SendTail() {
     ++worker.counters().sends;
     worker.counters().bytes_sent += static_cast<uint64_t>(n);
     tail_start += static_cast<size_t>(n);
+    ProcessMetrics().unsent_bytes.Sub(n);
   }
-  std::string().swap(tail);  // A drained connection holds no buffer.
-  tail_start = 0;
+  DropTail();  // A drained connection holds no buffer.
   if (finished) ShutDownSending();
 }
 
@@ -268,6 +275,11 @@ void Stream::State::Fail(Status status) {
 
 void Stream::State::FailSending(int error) {
   send_failure = Unavailable(fmt::format("send: {}", std::strerror(error)));
+  DropTail();
+}
+
+void Stream::State::DropTail() {
+  ProcessMetrics().unsent_bytes.Sub(static_cast<int64_t>(tail.size() - tail_start));
   std::string().swap(tail);
   tail_start = 0;
 }

@@ -30,6 +30,7 @@ void SetCommonOptions(SSL_CTX* ctx) {
   SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                             SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_NO_AUTO_CHAIN);
   SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+  SSL_CTX_set_max_early_data(ctx, 0);
   SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_cipher_list(ctx, kTls12Ciphers);
   SSL_CTX_set1_groups_list(ctx, kGroups);
@@ -118,6 +119,10 @@ StatusOr<std::shared_ptr<const TlsServerContext>> TlsServerContext::Make(const O
   SetCommonOptions(ctx);
   SSL_CTX_set_num_tickets(ctx, 0);
   if (options.tls13_only) SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION);
+  if (!options.cipher_list.empty() &&
+      SSL_CTX_set_cipher_list(ctx, options.cipher_list.c_str()) != 1) {
+    return InvalidArgument("--tls-cipher-suites: OpenSSL has none of them: " + ErrorText());
+  }
   if (SSL_CTX_use_certificate_chain_file(ctx, options.cert_file.c_str()) != 1) {
     return InvalidArgument(
         fmt::format("--tls-cert-file: cannot load \"{}\": {}", options.cert_file, ErrorText()));

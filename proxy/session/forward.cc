@@ -214,17 +214,15 @@ Async<void> ForwardRequest(Service& service, Exchange& exchange) {
   const bool go_on = co_await MeetExpectation(exchange);
   if (!go_on) co_return;
   const bool long_running = IsLongRunning(request);
-  RequestBody body(exchange, !long_running);
+  RequestBody body(exchange, !long_running, service.shared.config.min_body_rate);
   const Status ahead = co_await body.ReadAhead();
   if (!ahead.ok()) {
     co_await RefuseBody(exchange, ahead);
     co_return;
   }
   ForwardSlot slot(service.shared);
-  if (!long_running && !slot.Take()) {
-    co_await RespondError(
-        exchange,
-        ApiError::TooManyRequests("too many requests are in flight, please try again later", 1));
+  if (!slot.Take(request, long_running, Caller::Of(credentials))) {
+    co_await RespondTooManyRequests(exchange);
     co_return;
   }
 

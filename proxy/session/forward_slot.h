@@ -1,7 +1,10 @@
-// A forwarded request's place among those that are in flight.
+// A forwarded request's place among those that are in flight, and its room among its kind
+// (admission.h).
 #pragma once
 
+#include "protocol/http/message.h"
 #include "proxy/admin/metrics.h"
+#include "proxy/session/admission.h"
 #include "proxy/session/service.h"
 
 namespace weir {
@@ -16,23 +19,33 @@ class ForwardSlot {
   ForwardSlot(const ForwardSlot&) = delete;
   ForwardSlot& operator=(const ForwardSlot&) = delete;
 
-  // Takes one of --max-requests-inflight; false: there is none, and the request is to be refused.
-  // Not for long-running requests.
-  bool Take() {
-    limited_ = true;
-    return shared_.forwards.fetch_add(1) < shared_.config.max_requests_inflight;
+  // False: there is no room, and the request is to be refused.
+  bool Take(const http::RequestHead& request, bool long_running, const Caller& caller) {
+    pool_ = PoolOf(request, long_running);
+    std::optional<Admission::Ticket> ticket = shared_.admission.Enter(pool_, caller);
+    if (ticket.has_value()) ticket_ = *std::move(ticket);
+    return ticket.has_value();
   }
-  // The request has become something else: a tunnel.
+  // The request has become something else: a tunnel, which stays one of the long-running ones.
   void Leave() {
     if (left_) return;
     left_ = true;
     ProcessMetrics().forwards_in_flight.Sub();
-    if (limited_) shared_.forwards.fetch_sub(1);
+    if (pool_ != Admission::Pool::kLongRunning) ticket_.Leave();
   }
 
  private:
+  static Admission::Pool PoolOf(const http::RequestHead& request, bool long_running) {
+    using Pool = Admission::Pool;
+    if (long_running) return Pool::kLongRunning;
+    const std::string_view path = request.path();
+    if (path == "/livez" || path == "/readyz" || path == "/healthz") return Pool::kProbe;
+    return ReadsOnly(request.method) ? Pool::kForwardedRead : Pool::kForwardedWrite;
+  }
+
   ServiceShared& shared_;
-  bool limited_ = false;
+  Admission::Ticket ticket_;
+  Admission::Pool pool_ = Admission::Pool::kForwardedRead;
   bool left_ = false;
 };
 

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <sys/socket.h>
 
+#include <algorithm>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -18,11 +20,8 @@ namespace weir {
 
 namespace {
 
-constexpr Duration kHandshakeTimeout = std::chrono::seconds(10);
 constexpr Duration kFirstByteTimeout = std::chrono::seconds(10);
-constexpr Duration kHeadTimeout = std::chrono::seconds(32);
 constexpr Duration kIdleTimeout = std::chrono::seconds(90);
-constexpr Duration kStallTimeout = std::chrono::seconds(60);
 constexpr Duration kLingerTimeout = std::chrono::seconds(1);
 constexpr size_t kMaxPipelined = 64 * 1024;
 constexpr size_t kMaxDrained = 256 * 1024;
@@ -136,7 +135,7 @@ class Http1Exchange final : public Exchange {
 
   Async<Status> Drain() override {
     if (!pending_.empty()) c_.stream.Write(std::exchange(pending_, {}));
-    co_return co_await c_.stream.Flush(kStallTimeout);
+    co_return co_await c_.stream.Flush(c_.service.shared.config.write_stall_timeout);
   }
 
   Stream* SwitchProtocols(http::ResponseHead head, std::string& received) override {
@@ -251,11 +250,16 @@ Async<bool> SkipBody(Connection& c) {
 }
 
 // One request; whether another may follow.
-Async<bool> ServeRequest(Connection& c, http::HeadLimits limits) {
+Async<bool> ServeRequest(Connection& c) {
+  const Config& config = c.service.shared.config;
+  http::HeadLimits limits;
+  limits.max_head_bytes = config.max_header_bytes;
+  limits.max_target_bytes = config.max_url_bytes;
+  limits.max_fields = config.max_header_fields;
   const Duration patience = std::exchange(c.first, false) ? kFirstByteTimeout : kIdleTimeout;
   c.stream.SetDeadline(c.service.worker.Now() + patience);
   const StatusOr<std::string_view> bytes =
-      co_await c.reader.ReadHead(limits.max_head_bytes, kHeadTimeout);
+      co_await c.reader.ReadHead(limits.max_head_bytes, config.read_header_timeout);
   if (absl::IsResourceExhausted(bytes.status())) {
     http::HttpError error{431, "431 Request Header Fields Too Large"};
     co_await Refuse(c, std::move(error));
@@ -299,34 +303,65 @@ struct ConnectionCount {
   ServiceShared& shared;
 };
 
+// Room for one more connection of its address; nothing: there is none.
+std::optional<Admission::Ticket> RoomForAddress(Connection& c) {
+  return c.service.shared.admission.Enter(Admission::Pool::kAddressConnection,
+                                          Caller::OfAddress(c.address));
+}
+
+// As RoomForAddress(), of the user that its certificate names. Whoever comes with a token is
+// bounded by his requests.
+std::optional<Admission::Ticket> RoomForUser(Connection& c) {
+  if (c.certificate.kind != CertificateVerdict::Kind::kValid) return Admission::Ticket();
+  return c.service.shared.admission.Enter(Admission::Pool::kUserConnection,
+                                          Caller::Of(*c.certificate.identity));
+}
+
+void SayThatThisIsHttps(int socket) {
+  constexpr std::string_view kPlain =
+      "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
+  ::send(socket, kPlain.data(), kPlain.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+// False: there is no TLS here, and nothing more to do.
+Async<bool> ShakeHands(Connection& c) {
+  const Config& config = c.service.shared.config;
+  HandshakeGate::Limits limits;
+  limits.max_in_flight = config.max_handshakes_inflight / std::max(config.workers, 1u);
+  limits.per_second = config.max_handshakes_per_second;
+  HandshakeGate::Place place(c.service.handshakes);
+  const bool entered = co_await c.service.handshakes.Enter(c.stream, place, limits);
+  if (!entered) co_return false;
+  c.stream.SetDeadline(c.service.worker.Now() + config.tls_handshake_timeout);
+  const Status shaken = co_await c.stream.Handshake(true);
+  if (shaken.ok()) {
+    ProcessMetrics().tls_handshakes.Add();
+    co_return true;
+  }
+  ProcessMetrics().tls_handshake_errors.Add();
+  if (LogEnabled(LogLevel::kDebug)) {
+    Log(LogLevel::kDebug, "TLS handshake error", {{"srcIP", c.address}, {"err", Message(shaken)}});
+  }
+  if (Message(shaken) == "http request") SayThatThisIsHttps(c.stream.socket());
+  co_return false;
+}
+
 }  // namespace
 
 Async<void> ServeConnection(Service& service, int socket,
                             std::shared_ptr<const TlsServerContext> tls) {
   const ConnectionCount count(service.shared);
   Connection connection(service, socket, tls->NewSsl());
-  connection.stream.SetDeadline(service.worker.Now() + kHandshakeTimeout);
-  const Status shaken = co_await connection.stream.Handshake(true);
-  if (!shaken.ok()) {
-    ProcessMetrics().tls_handshake_errors.Add();
-    if (LogEnabled(LogLevel::kDebug)) {
-      Log(LogLevel::kDebug, "TLS handshake error",
-          {{"srcIP", connection.address}, {"err", Message(shaken)}});
-    }
-    if (Message(shaken) == "http request") {
-      constexpr std::string_view kPlain =
-          "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
-      ::send(connection.stream.socket(), kPlain.data(), kPlain.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-    }
-    co_return;
-  }
-  ProcessMetrics().tls_handshakes.Add();
+  const std::optional<Admission::Ticket> of_address = RoomForAddress(connection);
+  if (!of_address.has_value()) co_return;
+  const bool shaken = co_await ShakeHands(connection);
+  if (!shaken) co_return;
   JudgeCertificate(connection);
-  http::HeadLimits limits;
-  limits.max_head_bytes = service.shared.config.max_header_bytes;
+  const std::optional<Admission::Ticket> of_user = RoomForUser(connection);
+  if (!of_user.has_value()) co_return;
   bool more = true;
   while (more && connection.stream.failure().ok() && !service.shared.closing.load()) {
-    more = co_await ServeRequest(connection, limits);
+    more = co_await ServeRequest(connection);
   }
 }
 

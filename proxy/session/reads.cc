@@ -1,5 +1,6 @@
 #include "proxy/session/reads.h"
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <utility>
 #include <vector>
@@ -121,7 +122,8 @@ std::optional<std::vector<ObjectRef>> FromIndex(Replica& replica, const ReadRequ
 }
 
 Async<void> ServeList(Service& service, Exchange& exchange, const ReadRequest& request,
-                      Replica& replica, Snapshot snapshot, Negotiated how) {
+                      Replica& replica, Snapshot snapshot, Negotiated how,
+                      Admission::Ticket& ticket) {
   ListSpec spec;
   spec.filter = Filter::Of(request, snapshot.form->fields);
   spec.metadata_only = how.form.metadata_only;
@@ -137,6 +139,13 @@ Async<void> ServeList(Service& service, Exchange& exchange, const ReadRequest& r
   http::ResponseHead head = BeginResponse(exchange, 200, MediaTypeOf(how.form));
   AddWarnings(*snapshot.form, head.headers);
   ListCursor cursor(std::move(snapshot), std::move(spec));
+  // Where nobody knows the size beforehand a list counts for what it holds at a time.
+  const bool room =
+      ticket.TakeBytes(std::max<uint64_t>(cursor.total_bytes(), BodyWriter::kWindowBytes));
+  if (!room) {
+    co_await RespondTooManyRequests(exchange);
+    co_return;
+  }
   BodyWriter::Options options;
   options.pretty = how.pretty;
   options.gzip = request.gzip;
@@ -190,7 +199,8 @@ void AddWarnings(const TypeForm& form, http::HeaderList& headers) {
 Async<std::optional<ForwardReason>> ServeRead(Service& service, Exchange& exchange,
                                               const ReadRequest& request,
                                               std::shared_ptr<const Authorized> authorized,
-                                              std::shared_ptr<Replica> replica) {
+                                              std::shared_ptr<Replica> replica,
+                                              Admission::Ticket& ticket) {
   const TimePoint asked = service.worker.Now();
   std::optional<State> state = co_await ReadState(service, request, *replica);
   if (!state.has_value()) {
@@ -217,7 +227,8 @@ Async<std::optional<ForwardReason>> ServeRead(Service& service, Exchange& exchan
   if (request.verb == ReadVerb::kGet) {
     co_await ServeGet(exchange, request, state->snapshot, *how);
   } else if (request.verb == ReadVerb::kList) {
-    co_await ServeList(service, exchange, request, *replica, std::move(state->snapshot), *how);
+    co_await ServeList(service, exchange, request, *replica, std::move(state->snapshot), *how,
+                       ticket);
   } else {
     WatchSpec spec = WatchSpecOf(request, *replica, std::move(state->snapshot), how->form);
     state.reset();

@@ -8,17 +8,20 @@
 #include "cache/replica.h"
 #include "protocol/k8s/read_request.h"
 #include "proxy/auth/authorizer.h"
+#include "proxy/session/admission.h"
 #include "proxy/session/exchange.h"
 #include "proxy/session/service.h"
 
 namespace weir {
 
-// Answers `request`, which is what `authorized` was made for. Returns the reason where it is to be
+// Answers `request`, which is what `authorized` was made for. `ticket` is its room among the
+// requests in flight; of a LIST the bytes are counted there. Returns the reason where it is to be
 // forwarded instead: nothing has been sent then.
 Async<std::optional<ForwardReason>> ServeRead(Service& service, Exchange& exchange,
                                               const ReadRequest& request,
                                               std::shared_ptr<const Authorized> authorized,
-                                              std::shared_ptr<Replica> replica);
+                                              std::shared_ptr<Replica> replica,
+                                              Admission::Ticket& ticket);
 
 // The stream of a watch that begins at `spec`. Its time runs since `asked`, as upstream's does, but
 // the state that it begins with always comes.

@@ -8,7 +8,6 @@ namespace weir {
 namespace {
 constexpr Duration kGrace = std::chrono::seconds(10);
 constexpr Duration kMaxPause = std::chrono::seconds(60);
-constexpr uint64_t kMinRate = 1024;  // Bytes a second.
 }  // namespace
 
 Async<StatusOr<std::string_view>> RequestBody::Read() {
@@ -16,7 +15,7 @@ Async<StatusOr<std::string_view>> RequestBody::Read() {
   const TimePoint began = worker.Now();
   Executor::TimerId timer = 0;
   if (timed_) {
-    const Duration allowed = kGrace + std::chrono::seconds(received_ / kMinRate) - waited_;
+    const Duration allowed = kGrace + std::chrono::seconds(received_ / min_rate_) - waited_;
     timer = worker.After(std::min(allowed, kMaxPause), [this] { exchange_.Abort(); });
   }
   StatusOr<std::string_view> piece = co_await exchange_.ReadBody();

@@ -2,8 +2,8 @@
 //
 // Its first part is read before the request takes any of the room that forwarded requests share, so
 // that a client that announces a body and sends none holds up nobody but itself. A client that
-// sends less than 1 KiB/s on average after a grace of 10 s, or nothing for a minute, loses its
-// connection.
+// sends less than --min-body-rate on average after a grace of 10 s, or nothing for a minute, loses
+// its connection.
 #pragma once
 
 #include <string>
@@ -19,8 +19,10 @@ class RequestBody {
   // What is read ahead at most, and so held for a request that waits.
   static constexpr size_t kAhead = 64 * 1024;
 
-  // `timed`: whether the rule above holds; not for long-running requests.
-  RequestBody(Exchange& exchange, bool timed) : exchange_(exchange), timed_(timed) {}
+  // `timed`: whether the rule above holds; not for long-running requests. `min_rate`: bytes a
+  // second.
+  RequestBody(Exchange& exchange, bool timed, uint64_t min_rate)
+      : exchange_(exchange), min_rate_(min_rate), timed_(timed) {}
 
   // Reads on until kAhead bytes are there, or the end. InvalidArgument: bad framing. Else the
   // stream's error.
@@ -34,6 +36,7 @@ class RequestBody {
   Async<StatusOr<std::string_view>> Read();
 
   Exchange& exchange_;
+  const uint64_t min_rate_;
   bool timed_;
   std::string ahead_;
   bool handed_out_ = false;  // `ahead_`, at the last call.

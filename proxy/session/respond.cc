@@ -71,6 +71,14 @@ Async<void> RespondError(Exchange& exchange, ApiError error, http::HeaderList mo
   co_await SendWhole(exchange, std::move(head), std::move(body.bytes));
 }
 
+Async<void> RespondTooManyRequests(Exchange& exchange) {
+  http::ResponseHead head = BeginResponse(exchange, 429, "text/plain; charset=utf-8");
+  head.headers.Add("Retry-After", "1");
+  head.headers.Add("X-Content-Type-Options", "nosniff");
+  std::string text = "Too many requests, please try again later.\n";
+  co_await SendWhole(exchange, std::move(head), std::move(text));
+}
+
 Async<void> RespondText(Exchange& exchange, int status, std::string text) {
   http::ResponseHead head;
   head.status = status;

@@ -17,6 +17,8 @@ http::ResponseHead BeginResponse(const Exchange& exchange, int status,
 // A Status in the form that the request's Accept, `pretty` and User-Agent ask for, as upstream
 // negotiates errors. 403 carries nosniff, Retry-After follows the details; `more` are added.
 Async<void> RespondError(Exchange& exchange, ApiError error, http::HeaderList more = {});
+// 429 in the words of kube-apiserver's own bound on requests in flight; the connection stays.
+Async<void> RespondTooManyRequests(Exchange& exchange);
 // text/plain, as Go's HTTP server writes its own errors; the connection closes after it.
 Async<void> RespondText(Exchange& exchange, int status, std::string text);
 

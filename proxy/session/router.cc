@@ -151,6 +151,14 @@ Async<std::optional<ForwardReason>> TryCache(Service& service, Exchange& exchang
   if (anonymous) co_return ForwardReason::kHeaders;
   if (identity == nullptr) co_return std::nullopt;
   outcome.user = identity->name;
+  const Admission::Pool pool =
+      request.verb == ReadVerb::kWatch ? Admission::Pool::kLongRunning : Admission::Pool::kCached;
+  std::optional<Admission::Ticket> ticket =
+      service.shared.admission.Enter(pool, Caller::Of(*identity));
+  if (!ticket.has_value()) {
+    co_await RespondTooManyRequests(exchange);
+    co_return std::nullopt;
+  }
   const std::shared_ptr<const Authorized> authorized =
       co_await Authorize(service, exchange, identity, request);
   if (authorized == nullptr) co_return std::nullopt;
@@ -165,7 +173,7 @@ Async<std::optional<ForwardReason>> TryCache(Service& service, Exchange& exchang
   std::optional<std::shared_ptr<Replica>> replica = co_await promise.Take();
   if (*replica == nullptr) co_return ForwardReason::kExcluded;
   outcome.source = SourceLabel::kCache;
-  const auto reason = co_await ServeRead(service, exchange, request, authorized, *replica);
+  const auto reason = co_await ServeRead(service, exchange, request, authorized, *replica, *ticket);
   if (reason.has_value()) outcome.source = SourceLabel::kLocal;
   co_return reason;
 }
@@ -214,21 +222,26 @@ void Account(const Exchange& exchange, const Outcome& outcome, Duration took) {
 }
 
 struct RequestCount {
-  explicit RequestCount(ServiceShared& s) : shared(s) {
+  // What becomes a tunnel counts as no request then, and so never as a mutating one.
+  RequestCount(ServiceShared& s, const http::RequestHead& request)
+      : shared(s), mutating(!ReadsOnly(request.method) && !request.headers.Has("Upgrade")) {
     shared.requests.fetch_add(1);
     ProcessMetrics().requests_in_flight.Add();
+    if (mutating) ProcessMetrics().mutating_in_flight.Add();
   }
   ~RequestCount() {
     shared.requests.fetch_sub(1);
     ProcessMetrics().requests_in_flight.Sub();
+    if (mutating) ProcessMetrics().mutating_in_flight.Sub();
   }
   ServiceShared& shared;
+  const bool mutating;
 };
 
 }  // namespace
 
 Async<void> HandleRequest(Service& service, Exchange& exchange) {
-  const RequestCount count(service.shared);
+  const RequestCount count(service.shared, exchange.request());
   const TimePoint received = service.worker.Now();
   Outcome outcome;
   outcome.verb = VerbOfMethod(exchange.request().method);

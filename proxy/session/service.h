@@ -10,8 +10,10 @@
 #include "proxy/auth/authorizer.h"
 #include "proxy/auth/review_client.h"
 #include "proxy/config/config.h"
+#include "proxy/net/handshake_gate.h"
 #include "proxy/net/signal.h"
 #include "proxy/net/worker.h"
+#include "proxy/session/admission.h"
 #include "proxy/upstream/pool.h"
 
 namespace weir {
@@ -29,7 +31,7 @@ struct ServiceShared {
   std::atomic<bool> stopping{false};  // Watches end.
   std::atomic<int64_t> connections{0};
   std::atomic<int64_t> requests{0};  // In flight, watches and forwarded streams included.
-  std::atomic<int64_t> forwards{0};  // In flight, without long-running ones.
+  Admission admission{config};
 };
 
 // Of one worker; thread-affine. Outlives the worker's sessions.
@@ -40,6 +42,7 @@ struct Service {
   ReviewClient& reviews;
   // Running watches, woken when the process stops.
   absl::flat_hash_set<Signal*> watches;
+  HandshakeGate handshakes{worker};
 };
 
 }  // namespace weir

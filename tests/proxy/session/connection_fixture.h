@@ -82,7 +82,7 @@ class ConnectionTest : public SessionTest {
   }
   void ExpectAllOver() {
     WaitUntil([this] { return shared_.requests.load() == 0; });
-    EXPECT_EQ(shared_.forwards.load(), 0);
+    EXPECT_EQ(shared_.admission.forwards(), 0);
   }
 
   Worker client_worker_{1};

@@ -227,7 +227,7 @@ TEST_F(UpgradeTest, OnlyTheHandshakeOfAShortRequestTakesRoom) {
   Agree();
   Send(Line("GET /apis/x/v1/upgradable") + kWebSocket);
   ReadUntil("\r\n\r\n");
-  EXPECT_EQ(shared_.forwards.load(), 0);
+  EXPECT_EQ(shared_.admission.forwards(), 0);
   Answer(Answer200("from upstream"));
   EXPECT_EQ(HandleGet("/y")->status(), 200) << "there is room for others";
 }
