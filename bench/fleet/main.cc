@@ -10,6 +10,7 @@
 #include <iterator>
 
 #include "bench/fleet/fleet.h"
+#include "bench/fleet/kubeconfig_text.h"
 #include "protocol/base/log.h"
 
 namespace weir::fleet {
@@ -22,6 +23,7 @@ struct Flags {
   FleetOptions fleet;
   std::string kubeconfig, server, token;
   std::string ca_file, cert_file, key_file;
+  bool print_kubeconfig = false;
   double duration = 30;
   int64_t watch_timeout = 300;
   bool tolerate_errors = false;
@@ -34,6 +36,9 @@ void AddFlags(CLI::App& app, Flags& f) {
   app.add_option("--token", f.token, "Bearer token");
   app.add_option("--client-cert", f.cert_file, "Client certificate (PEM)");
   app.add_option("--client-key", f.key_file, "Its key (PEM)");
+  app.add_flag("--print-kubeconfig", f.print_kubeconfig,
+               "Print a kubeconfig for what the options before come to, keys and token included, "
+               "and connect to nothing");
   app.add_option("--nodes", f.fleet.nodes, "Nodes whose clients to play")
       ->capture_default_str()
       ->check(CLI::Range(1, 19'000));
@@ -80,10 +85,14 @@ StatusOr<UpstreamConfig> Endpoint(const Flags& f) {
   } else if (f.server.empty()) {
     return InvalidArgument("--kubeconfig or --server is needed");
   }
-  if (!f.server.empty()) config.servers = {f.server};
+  if (!f.server.empty()) {
+    config.servers = {f.server};
+    config.tls_server_name.clear();
+  }
   if (!f.token.empty()) config.token = f.token;
   if (!f.ca_file.empty()) {
     WEIR_ASSIGN_OR_RETURN(config.ca_pem, ReadFile(f.ca_file));
+    config.insecure_skip_tls_verify = false;
   }
   if (f.cert_file.empty() != f.key_file.empty())
     return InvalidArgument("--client-cert and --client-key come together");
@@ -119,6 +128,10 @@ int Run(Flags& flags) {
   flags.fleet.watch_timeout = std::chrono::seconds(flags.watch_timeout);
   const StatusOr<UpstreamConfig> endpoint = Endpoint(flags);
   if (!endpoint.ok()) return Refuse(endpoint.status());
+  if (flags.print_kubeconfig) {
+    fmt::print("{}", KubeconfigText(*endpoint));
+    return 0;
+  }
   RaiseDescriptorLimit();
   const sigset_t signals = BlockSignals();
   const StatusOr<std::unique_ptr<Fleet>> fleet = Fleet::Make(*endpoint, flags.fleet);

@@ -64,7 +64,7 @@ std::vector<HealthCheck> FeedChecks(std::span<const FeedStatus> feeds) {
       check.name += fmt::format("/{}", ToString(feed.encoding));
     }
     check.required = false;
-    if (feed.state == CacheState::kStarting || feed.state == CacheState::kBroken) {
+    if (feed.state != CacheState::kSynced) {
       check.status = Unavailable(feed.reason.empty() ? "not synced" : feed.reason);
     }
     checks.push_back(std::move(check));

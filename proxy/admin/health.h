@@ -29,8 +29,8 @@ struct HealthReport {
 HealthReport ReportHealth(std::string_view endpoint, std::span<const HealthCheck> checks,
                           bool verbose, std::vector<std::string> excluded);
 
-// One check per feed, failed while it is not synced; never required, as a feed starts on demand and
-// what it cannot answer is forwarded.
+// One check per feed, failed while it is not synced, be it refused upstream; never required, as a
+// feed starts on demand and what it cannot answer is forwarded.
 std::vector<HealthCheck> FeedChecks(std::span<const FeedStatus> feeds);
 
 }  // namespace weir

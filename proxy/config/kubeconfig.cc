@@ -191,6 +191,7 @@ StatusOr<UpstreamConfig> ReadDocument(const YAML::Node& root, const std::string&
                         Named(root, "clusters", "cluster", Field(context, "cluster")));
   UpstreamConfig out;
   WEIR_TRY(ReadCluster(cluster, folder, out));
+  out.context_namespace = Field(context, "namespace");
   if (const std::string user_name = Field(context, "user"); !user_name.empty()) {
     WEIR_ASSIGN_OR_RETURN(const YAML::Node user, Named(root, "users", "user", user_name));
     WEIR_TRY(ReadUser(user, folder, out));

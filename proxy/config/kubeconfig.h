@@ -22,6 +22,7 @@ struct UpstreamConfig {
   std::string token_file;       // To be re-read every minute; an empty file keeps the old token.
   std::string tls_server_name;  // Empty: the host of the server's URL.
   bool insecure_skip_tls_verify = false;
+  std::string context_namespace;  // Of the kubeconfig's context, for those who pass it on.
 
   // The files that the PEM texts came from, for reloading; empty where they were inline.
   std::string ca_file, client_cert_file, client_key_file;

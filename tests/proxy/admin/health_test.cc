@@ -55,12 +55,14 @@ TEST(FeedChecksTest, TellWhyAFeedIsNotSynced) {
   FeedStatus refused = synced;
   refused.id.resource = "events";
   refused.state = CacheState::kRefused;
+  refused.reason = "LIST: upstream answered 403";
   const std::vector<FeedStatus> feeds = {synced, broken, refused};
   const std::vector<HealthCheck> checks = FeedChecks(feeds);
   EXPECT_EQ(
       ReportHealth("readyz", checks, true, {}).body,
       "[+]cache-sync/v1/pods ok\n[-]cache-sync/v1/nodes failed (not required): connection refused\n"
-      "[+]cache-sync/v1/events ok\nreadyz check passed\n");
+      "[-]cache-sync/v1/events failed (not required): LIST: upstream answered 403\n"
+      "readyz check passed\n");
 }
 
 }  // namespace
