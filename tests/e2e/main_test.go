@@ -65,7 +65,7 @@ func run(m *testing.M) (int, error) {
 	}
 	if selfCheck {
 		weir = &oracle.Weir{URL: cluster.URL()}
-	} else if weir, err = cluster.StartWeir(oracle.WeirOptions{}); err != nil {
+	} else if weir, err = cluster.StartWeir(oracle.WeirOptions{Args: []string{"-v=10"}}); err != nil {
 		return 1, err
 	}
 	if offersHTTP2, err = cluster.AgreesTo(weir.URL, "h2"); err != nil {
@@ -73,6 +73,9 @@ func run(m *testing.M) (int, error) {
 	}
 	code := m.Run()
 	if !selfCheck {
+		if err := talksOutOfSchool(weir); err != nil {
+			return 1, err
+		}
 		if err := weir.Stop(); err != nil {
 			return 1, err
 		}
