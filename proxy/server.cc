@@ -1,6 +1,7 @@
 #include "proxy/server.h"
 
 #include <fmt/format.h>
+#include <sys/resource.h>
 
 #include <atomic>
 #include <future>
@@ -91,10 +92,27 @@ Authorizer::Options AuthorizerOptions(const Config& config) {
   return options;
 }
 
+// As many connections as there are file descriptors for, beside those to the API server, the admin
+// port's and some more.
+Config FittedToFiles(Config config) {
+  constexpr uint64_t kReserved = 64;
+  constexpr uint64_t kLeast = 16;
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0) return config;
+  const uint64_t others =
+      kReserved + config.max_requests_inflight + config.max_mutating_requests_inflight;
+  const uint64_t room = files.rlim_cur > others + kLeast ? files.rlim_cur - others : kLeast;
+  if (room >= config.max_connections) return config;
+  Log(LogLevel::kWarning, "Too few file descriptors for --max-connections",
+      {{"limit", files.rlim_cur}, {"connections", room}});
+  config.max_connections = static_cast<uint32_t>(room);
+  return config;
+}
+
 }  // namespace
 
 struct Server::Impl {
-  Impl(const Config& c, const UpstreamConfig& u) : config(c), settings(u) {}
+  Impl(const Config& c, const UpstreamConfig& u) : config(FittedToFiles(c)), settings(u) {}
 
   // What Weir shows the API server, as the files say now.
   struct Credentials {

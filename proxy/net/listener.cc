@@ -1,7 +1,9 @@
 #include "proxy/net/listener.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -17,14 +19,21 @@ using Socket = net::basic_stream_socket<net::ip::tcp, IoExecutor>;
 using Acceptor = net::basic_socket_acceptor<net::ip::tcp, IoExecutor>;
 inline constexpr auto kAwait = net::as_tuple(net::use_awaitable_t<IoExecutor>());
 constexpr Duration kPause = std::chrono::milliseconds(100);
+
+int OpenReserve() { return ::open("/dev/null", O_RDONLY | O_CLOEXEC); }
 }  // namespace
 
 struct Listener::Impl {
-  explicit Impl(Worker& w) : worker(w), acceptor(w.io()) {}
+  explicit Impl(Worker& w) : worker(w), acceptor(w.io()), reserve(OpenReserve()) {}
+  ~Impl() {
+    if (reserve >= 0) ::close(reserve);
+  }
   Worker& worker;
   Acceptor acceptor;
   std::function<void(int)> on_socket;
+  int reserve;  // A file descriptor that is given up to turn a client away; -1: there is none.
 
+  void TurnOneAway();
   static Async<void> Accept(std::shared_ptr<Impl> self);
 };
 
@@ -63,6 +72,14 @@ void Listener::Close() {
   impl_->acceptor.close(ignored);
 }
 
+// So that who waits at the head of the queue learns it, rather than its time-out.
+void Listener::Impl::TurnOneAway() {
+  if (reserve >= 0) ::close(reserve);
+  const int socket = ::accept4(acceptor.native_handle(), nullptr, nullptr, SOCK_CLOEXEC);
+  if (socket >= 0) ::close(socket);
+  reserve = OpenReserve();
+}
+
 Async<void> Listener::Impl::Accept(std::shared_ptr<Impl> self) {
   Signal pause(self->worker);
   while (self->acceptor.is_open()) {
@@ -71,7 +88,9 @@ Async<void> Listener::Impl::Accept(std::shared_ptr<Impl> self) {
     if (!self->acceptor.is_open()) co_return;
     if (error == boost::system::errc::connection_aborted) continue;  // It left the queue by itself.
     if (error) {  // Out of file descriptors or memory.
-      Log(LogLevel::kError, "Cannot accept: connections wait", {{"err", error.message()}});
+      Log(LogLevel::kError, "Cannot accept: a connection is closed, others wait",
+          {{"err", error.message()}});
+      self->TurnOneAway();
       co_await pause.Wait(self->worker.Now() + kPause);
       continue;
     }

@@ -20,6 +20,7 @@ class Listener {
   ~Listener();
 
   uint16_t port() const;
+  // Without a free file descriptor it closes what it cannot take, one a tenth of a second.
   // Hands each accepted socket (non-blocking, tuned) to `on_socket`, on the worker, until Close().
   // Call on the worker.
   void Start(std::function<void(int)> on_socket);

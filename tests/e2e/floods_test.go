@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -266,4 +268,59 @@ func clusterBinding(user string) *rbacv1.ClusterRoleBinding {
 		Subjects:   []rbacv1.Subject{{Kind: "User", APIGroup: rbacv1.GroupName, Name: user}},
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "cluster-admin"},
 	}
+}
+
+// TestWithoutFileDescriptorsClientsAreClosedAndLaterOnesServed: who cannot be taken learns it at once.
+func TestWithoutFileDescriptorsClientsAreClosedAndLaterOnesServed(t *testing.T) {
+	w := startWeir(t, oracle.WeirOptions{Args: []string{"--workers=1"}})
+	bystander(t, w, cluster.Admin)
+	limit := func(files int) {
+		t.Helper()
+		if out, err := exec.Command("prlimit", "--pid", strconv.Itoa(w.Process.Pid()), fmt.Sprintf("--nofile=%d:", files)).CombinedOutput(); err != nil {
+			t.Skipf("prlimit: %s", out)
+		}
+	}
+	open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", w.Process.Pid()))
+	must(t, err)
+	limit(len(open) / 2) // Whatever is open stays; there is nothing more.
+	for range 3 {
+		conn, err := net.DialTimeout("tcp", strings.TrimPrefix(w.URL, "https://"), 5*time.Second)
+		must(t, err)
+		defer conn.Close()
+		_ = conn.SetReadDeadline(time.Now().Add(3 * time.Second))
+		if _, err := conn.Read(make([]byte, 1)); err == nil || os.IsTimeout(err) {
+			t.Errorf("a client that cannot be taken is left waiting: %v", err)
+		}
+	}
+	limit(4096)
+	bystander(t, w, cluster.Admin)
+}
+
+// TestConnectionsFitTheFileDescriptors: a small limit of the machine lowers --max-connections, and is told.
+func TestConnectionsFitTheFileDescriptors(t *testing.T) {
+	needsWeir(t)
+	args, err := cluster.WeirArgs(oracle.WeirOptions{Name: "weir-few-files"})
+	must(t, err)
+	p, err := oracle.StartProcess("weir-few-files", filepath.Join(cluster.Dir, "weir-few-files.log"), "prlimit",
+		append([]string{"--nofile=800:800", oracle.WeirBinary()}, args...)...)
+	must(t, err)
+	t.Cleanup(p.Kill)
+	w := &oracle.Weir{Process: p, URL: "https://127.0.0.1:" + argument(args, "--secure-port"), AdminURL: "http://" + argument(args, "--admin-bind-address")}
+	waitReady(t, w)
+	f := &flood{t: t, w: w}
+	defer f.end()
+	for range 200 {
+		f.dial(cluster.Admin)
+	}
+	if n := metric(t, w, "weir_connections"); n > 800-64-400-200 {
+		t.Errorf("%v connections with 800 file descriptors", n)
+	}
+	text, err := os.ReadFile(p.LogFile)
+	must(t, err)
+	if !strings.Contains(string(text), "Too few file descriptors for --max-connections") {
+		t.Error("nothing in the log")
+	}
+	f.end()
+	until(t, w, "weir_connections", 5*time.Second, func(n float64) bool { return n == 0 })
+	bystander(t, w, cluster.Admin)
 }
