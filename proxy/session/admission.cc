@@ -1,5 +1,7 @@
 #include "proxy/session/admission.h"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
 #include <limits>
 #include <string>
@@ -54,9 +56,14 @@ Caller Caller::Of(const Credentials& credentials) {
   return caller;
 }
 
-Caller Caller::OfAddress(std::string_view address) {
+Caller Caller::OfAddress(const std::string& address) {
+  constexpr size_t kPrefixBytes = 8;
   Caller caller;
-  caller.key = KeyOf('a', address);
+  in6_addr six{};
+  const bool network = inet_pton(AF_INET6, address.c_str(), &six) == 1 &&
+                       !IN6_IS_ADDR_V4MAPPED(&six) && !IN6_IS_ADDR_LOOPBACK(&six);
+  const std::string_view prefix(reinterpret_cast<const char*>(six.s6_addr), kPrefixBytes);
+  caller.key = network ? KeyOf('n', prefix) : KeyOf('a', address);
   return caller;
 }
 

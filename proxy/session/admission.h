@@ -15,6 +15,7 @@
 #include <atomic>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -38,7 +39,8 @@ struct Caller {
   static Caller Of(const Identity& identity);
   // Before anybody has looked at a token: whoever holds it. All anonymous ones are one.
   static Caller Of(const Credentials& credentials);
-  static Caller OfAddress(std::string_view address);
+  // Of IPv6 the network of 64 bits: a host has as many addresses in it as it likes.
+  static Caller OfAddress(const std::string& address);
 };
 
 class Admission {

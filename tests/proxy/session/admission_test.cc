@@ -134,6 +134,14 @@ TEST_F(AdmissionTest, ConnectionsPerAddressAreOffByDefaultAndBoundedWhenAsked) {
   EXPECT_TRUE(Enter(Pool::kAddressConnection, Caller::OfAddress("192.0.2.2")));
 }
 
+TEST_F(AdmissionTest, AHostOfIpv6IsItsNetwork) {
+  const auto key = [](const char* address) { return Caller::OfAddress(address).key; };
+  EXPECT_EQ(key("2001:db8:1:2::1"), key("2001:db8:1:2:ffff::9"));
+  EXPECT_NE(key("2001:db8:1:2::1"), key("2001:db8:1:3::1"));
+  EXPECT_NE(key("::ffff:192.0.2.1"), key("::ffff:192.0.2.2"));
+  EXPECT_NE(key("192.0.2.1"), key("192.0.2.2"));
+}
+
 TEST_F(AdmissionTest, ManyThreadsNeverExceedTheBoundAndLeaveNothing) {
   std::atomic<int> inside{0}, most{0};
   std::vector<std::thread> threads;
