@@ -199,7 +199,11 @@ void Feed::OnWatchOpen(WatchStream& stream) {
   if (&stream != next_.get()) return;
   stream_ = std::move(next_);
   opened_ = heard_ = home_.Now();
-  if (fed_since_ == TimePoint()) fed_since_ = opened_;
+  if (fed_since_ == TimePoint()) {
+    fed_since_ = opened_;
+    Log(LogLevel::kInfo, "Feed watches",
+        {{"resource", Name()}, {"revision", stream.start().from.value}});
+  }
   suspected_ = refused_since_ = TimePoint();
   quiet_probe_.reset();
   replay_until_ = cache_.revision();
