@@ -18,7 +18,8 @@
 #include "proxy/config/cipher_suites.h"
 #include "proxy/config/files.h"
 #include "proxy/net/listener.h"
-#include "proxy/session/http1_connection.h"
+#include "proxy/session/connection.h"
+#include "proxy/session/http2_connection.h"
 #include "proxy/session/service.h"
 #include "proxy/upstream/http_list_watcher.h"
 #include "proxy/upstream/http_review_client.h"
@@ -61,6 +62,7 @@ TlsServerContext::Options TlsOptions(const Config& config, const Authenticator& 
   const bool tls13_ciphers_only = ciphers == kNoTls12Ciphers;
   options.tls13_only = config.tls_min_version == TlsVersion::kTls13 || tls13_ciphers_only;
   if (!tls13_ciphers_only) options.cipher_list = ciphers;
+  options.http2 = !config.disable_http2_serving;
   return options;
 }
 
@@ -315,6 +317,7 @@ void Server::Drain() {
   s.OnEveryLane([](Lane& lane) { lane.listener->Close(); });
   s.shared->stopping = true;
   s.OnEveryLane([](Lane& lane) {
+    DrainHttp2(lane.service);
     for (Signal* const watch : lane.service.watches) watch->Notify();
   });
   const auto deadline = std::chrono::steady_clock::now() + s.config.shutdown_timeout;

@@ -152,6 +152,10 @@ struct Metrics {
   Counter tls_handshakes_shed;     // Cut, or not begun, because there were too many.
   Gauge unsent_bytes;              // Sealed for peers that do not take them at once.
   Counter bad_requests;            // Refused by the HTTP parser.
+  Gauge http2_connections;         // Of `connections`, those that speak HTTP/2.
+  Gauge http2_streams;             // Open on them.
+  Counter http2_goaways;           // Told to come back on another connection.
+  Counter http2_floods;            // Ended because the client asked too much (http2_guard.h).
 
   // Authentication and authorisation.
   ByLabel<ReviewLabel, Counter> token_reviews;  // Answers of upstream.

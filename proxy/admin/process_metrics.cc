@@ -100,10 +100,13 @@ struct OneGauge {
 };
 
 void WriteSingles(const Metrics& m, MetricsWriter& w) {
-  const std::array<OneGauge, 6> gauges = {{
+  const std::array<OneGauge, 8> gauges = {{
       {"weir_longrunning_watches", "Watches served from the cache at present.", m.open_watches},
       {"weir_longrunning_upgrades", "Upgraded connections carried at present.", m.open_tunnels},
       {"weir_connections", "Client connections at present.", m.connections},
+      {"weir_http2_connections", "Client connections at present that speak HTTP/2.",
+       m.http2_connections},
+      {"weir_http2_streams", "Streams open on them.", m.http2_streams},
       {"weir_upstream_connections", "Connections to API servers at present.",
        m.upstream_connections},
       {"weir_tls_handshakes_in_flight", "TLS handshakes of clients that are under way.",
@@ -114,7 +117,7 @@ void WriteSingles(const Metrics& m, MetricsWriter& w) {
     w.Family(g.name, kGauge, g.help);
     w.Sample({}, g.gauge.value());
   }
-  const std::array<OneCounter, 12> counters = {{
+  const std::array<OneCounter, 14> counters = {{
       {"weir_watch_events_total", "Events sent to clients' watches.", m.watch_events},
       {"weir_watch_bytes_total", "Bytes of events sent to clients' watches.", m.watch_bytes},
       {"weir_watch_expired_total", "Watches ended with 410 because the log had moved on.",
@@ -131,6 +134,10 @@ void WriteSingles(const Metrics& m, MetricsWriter& w) {
       {"weir_tls_handshakes_shed_total", "TLS handshakes cut, or not begun: there were too many.",
        m.tls_handshakes_shed},
       {"weir_bad_requests_total", "Requests refused before they had a meaning.", m.bad_requests},
+      {"weir_http2_goaways_total", "HTTP/2 connections told to end after what is under way.",
+       m.http2_goaways},
+      {"weir_http2_floods_total", "HTTP/2 connections ended because the client asked too much.",
+       m.http2_floods},
       {"weir_upstream_failures_total", "Requests to upstream without an answer.",
        m.upstream_failures},
   }};

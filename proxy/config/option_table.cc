@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cctype>
+#include <charconv>
 #include <limits>
 
 #include "proxy/config/cipher_suites.h"
@@ -138,6 +139,27 @@ Option TlsCipherSuites() {
           .get = get};
 }
 
+Option GoawayChance() {
+  const auto set = [](Config& c, const Values& v) -> Status {
+    const char* const end = v[0].data() + v[0].size();
+    double chance = 0;
+    const auto [parsed, error] = std::from_chars(v[0].data(), end, chance);
+    // As kube-apiserver: more would keep clients from ever settling.
+    if (error != std::errc() || parsed != end || !(chance >= 0 && chance <= 0.02))
+      return InvalidArgument("want a number from 0 to 0.02");
+    c.goaway_chance = chance;
+    return OkStatus();
+  };
+  const auto get = [](const Config& c) { return fmt::format("{}", c.goaway_chance); };
+  return {.group = "Serving",
+          .flag = "goaway-chance",
+          .help =
+              "The share of requests over HTTP/2 after which the client is to connect anew, so "
+              "that clients spread over several replicas: 0 (never) to 0.02. Not for one replica.",
+          .set = set,
+          .get = get};
+}
+
 Option LoggingFormat() {
   const auto set = [](Config& c, const Values& v) -> Status {
     if (v[0] != "text" && v[0] != "json") return InvalidArgument("want text or json");
@@ -185,6 +207,13 @@ void AddServing(std::vector<Option>& table) {
                        "user of a client certificate."));
   table.push_back(Text(kGroup, "proxy-client-key-file", &Config::proxy_client_key_file,
                        "PEM private key of the front-proxy certificate."));
+  table.push_back(Switch(kGroup, "disable-http2-serving", &Config::disable_http2_serving,
+                         "Offers clients HTTP/1.1 only."));
+  table.push_back(Count(kGroup, "http2-max-streams-per-connection",
+                        &Config::http2_max_streams_per_connection, 0, 100'000,
+                        "Requests that a client may have under way on one HTTP/2 connection; 0: "
+                        "100."));
+  table.push_back(GoawayChance());
   table.push_back(Text(kGroup, "admin-bind-address", &Config::admin_bind_address,
                        "host:port of /livez, /readyz and /metrics, in plain HTTP."));
   table.push_back(Switch(kGroup, "admin-allow-plaintext", &Config::admin_allow_plaintext,

@@ -13,9 +13,11 @@ namespace {
 
 constexpr const char* kTls12Ciphers = "ECDHE+AESGCM:ECDHE+CHACHA20";
 constexpr const char* kGroups = "X25519:P-256:P-384:P-521";
-// ALPN's wire form; HTTP/2 joins it with its session.
+// ALPN's wire form. Upstream is spoken to in HTTP/1.1 only.
 constexpr unsigned char kProtocols[] = "\x08http/1.1";
 constexpr unsigned int kProtocolsLength = sizeof(kProtocols) - 1;
+constexpr unsigned char kServerProtocols[] = "\x02h2\x08http/1.1";
+constexpr unsigned int kServerProtocolsLength = sizeof(kServerProtocols) - 1;
 
 std::string ErrorText() {
   const unsigned long code = ERR_peek_last_error();
@@ -36,11 +38,14 @@ void SetCommonOptions(SSL_CTX* ctx) {
   SSL_CTX_set1_groups_list(ctx, kGroups);
 }
 
+// `http2` is null where it is not offered. All suites of ours are fit for it (RFC 9113 §9.2.2).
 int SelectProtocol(SSL*, const unsigned char** out, unsigned char* out_length,
-                   const unsigned char* in, unsigned int in_length, void*) {
+                   const unsigned char* in, unsigned int in_length, void* http2) {
+  const bool both = http2 != nullptr;
   unsigned char* selected = nullptr;
-  if (SSL_select_next_proto(&selected, out_length, kProtocols, kProtocolsLength, in, in_length) !=
-      OPENSSL_NPN_NEGOTIATED) {
+  if (SSL_select_next_proto(&selected, out_length, both ? kServerProtocols : kProtocols,
+                            both ? kServerProtocolsLength : kProtocolsLength, in,
+                            in_length) != OPENSSL_NPN_NEGOTIATED) {
     return SSL_TLSEXT_ERR_ALERT_FATAL;  // no_application_protocol, as Go's server.
   }
   *out = selected;
@@ -133,7 +138,7 @@ StatusOr<std::shared_ptr<const TlsServerContext>> TlsServerContext::Make(const O
         fmt::format("--tls-private-key-file: cannot use \"{}\" with the certificate in \"{}\": {}",
                     options.key_file, options.cert_file, ErrorText()));
   }
-  SSL_CTX_set_alpn_select_cb(ctx, SelectProtocol, nullptr);
+  SSL_CTX_set_alpn_select_cb(ctx, SelectProtocol, options.http2 ? ctx : nullptr);
   // A certificate is asked for, never required, and judged per request by the authenticator.
   SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, nullptr);
   SSL_CTX_set_cert_verify_callback(ctx, [](X509_STORE_CTX*, void*) { return 1; }, nullptr);

@@ -23,6 +23,7 @@ class TlsServerContext {
         ca_subjects;  // DER names, offered to clients that choose a certificate.
     bool tls13_only = false;
     std::string cipher_list;  // OpenSSL's, of TLS 1.2; empty: the default.
+    bool http2 = true;        // Offered beside HTTP/1.1, and preferred.
   };
   // InvalidArgument names the option and the file.
   static StatusOr<std::shared_ptr<const TlsServerContext>> Make(const Options& options);

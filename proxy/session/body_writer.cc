@@ -1,5 +1,6 @@
 #include "proxy/session/body_writer.h"
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <utility>
 #include <vector>
@@ -9,8 +10,8 @@
 namespace weir {
 namespace {
 
-// Go's server buffers this much before it decides on chunks.
-constexpr size_t kBufferedBytes = 2048;
+// Written at once even where nothing of it is taken: then the client is waited for.
+constexpr size_t kLeastBytes = size_t{16} << 10;
 
 size_t SizeOf(std::span<const std::string_view> pieces) {
   size_t bytes = 0;
@@ -80,7 +81,7 @@ Async<Status> BodyWriter::AddCompressed(std::span<const std::string_view> pieces
 
 Async<Status> BodyWriter::Send(std::span<const std::string_view> pieces) {
   if (exchange_.started()) co_return co_await WriteWindows(pieces);
-  if (first_.size() + SizeOf(pieces) <= kBufferedBytes) {
+  if (first_.size() + SizeOf(pieces) <= exchange_.BufferedBytes()) {
     for (const std::string_view piece : pieces) first_.append(piece);
     co_return OkStatus();
   }
@@ -101,8 +102,10 @@ Async<Status> BodyWriter::WriteWindows(std::span<const std::string_view> pieces)
   while (next < pieces.size()) {
     window.clear();
     size_t bytes = 0;
-    while (next < pieces.size() && bytes < kWindowBytes) {
-      const std::string_view part = rest.substr(0, kWindowBytes - bytes);
+    // What the client does not take now would be copied, and these bytes are here to stay.
+    const size_t room = std::clamp(exchange_.Room(), kLeastBytes, kWindowBytes);
+    while (next < pieces.size() && bytes < room) {
+      const std::string_view part = rest.substr(0, room - bytes);
       window.push_back(part);
       bytes += part.size();
       rest.remove_prefix(part.size());

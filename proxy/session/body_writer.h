@@ -4,7 +4,7 @@
 //   pieces ─▶ indent ─▶ hold until it is known whether to compress ─▶ gzip
 //          ─▶ hold until it is known whether a length can be told ─▶ Exchange
 //
-// Without indentation and compression nothing but the first 2 KiB is copied.
+// Without indentation and compression nothing but the first 2 KiB (HTTP/2: 4) is copied.
 #pragma once
 
 #include <cstdint>

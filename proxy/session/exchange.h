@@ -1,10 +1,11 @@
 // One request and its response, whatever the HTTP version: what the router and everything behind it
 // sees.
 //
-// Thread-affine; lives as long as its handler runs. HTTP/1.1 connections implement it; HTTP/2
-// streams can.
+// Thread-affine; lives as long as its handler runs. HTTP/1.1 connections implement it, and HTTP/2
+// streams, each on its own.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -35,7 +36,7 @@ class Exchange {
   virtual Async<StatusOr<std::string_view>> ReadBody() = 0;
   virtual const http::HeaderList& request_trailers() const = 0;
   // The answer is out and nobody wants the rest: ReadBody() fails within two seconds, and the
-  // connection ends.
+  // connection, or the stream, ends.
   virtual void StopReading() = 0;
 
   // No request is read after this one, whatever its answer.
@@ -44,12 +45,16 @@ class Exchange {
   // Sends a 1xx; to HTTP/1.0, which knows none, nothing.
   virtual Async<Status> Inform(http::ResponseHead head) = 0;
   // Begins the response. Framing follows head.body: kLength and kChunked add the header they need
-  // (to HTTP/1.0: until close), kNone adds nothing. Of an answer to HEAD, and of 204 and 304, only
-  // the head is sent, whatever is written.
+  // (to HTTP/1.0: until close; HTTP/2 frames by itself), kNone adds nothing. Of an answer to HEAD,
+  // and of 204 and 304, only the head is sent, whatever is written.
   virtual Status Start(http::ResponseHead head) = 0;
   // Sends payload, framed: takes all of it (at most 256 KiB a call); true when more may follow at
   // once. After false wait for Drain() or OnWritable().
   virtual bool Write(std::span<const std::string_view> pieces, size_t bytes) = 0;
+  // How large an answer may be whose length Go's server would tell: what it holds before it sends.
+  virtual size_t BufferedBytes() const { return 2048; }
+  // How much of a Write() goes out at once, as far as is known: the rest would have to be kept.
+  virtual size_t Room() const { return SIZE_MAX; }
   // Until everything is on its way; fails when the client took nothing for a minute or is gone.
   virtual Async<Status> Drain() = 0;
   // Answers with `head`, a 101, and gives the connection away, with the bytes that followed the

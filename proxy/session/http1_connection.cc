@@ -1,14 +1,12 @@
 #include "proxy/session/http1_connection.h"
 
 #include <fmt/format.h>
-#include <sys/socket.h>
 
 #include <algorithm>
 #include <optional>
 #include <utility>
 #include <vector>
 
-#include "protocol/base/log.h"
 #include "protocol/http/chunked.h"
 #include "protocol/http/head.h"
 #include "proxy/admin/metrics.h"
@@ -20,44 +18,23 @@ namespace weir {
 
 namespace {
 
-constexpr Duration kFirstByteTimeout = std::chrono::seconds(10);
-constexpr Duration kIdleTimeout = std::chrono::seconds(90);
-constexpr Duration kLingerTimeout = std::chrono::seconds(1);
+constexpr Duration kLingerTimeout = ClientConnection::kLingerTimeout;
 constexpr size_t kMaxPipelined = 64 * 1024;
 constexpr size_t kMaxDrained = 256 * 1024;
 
 // What outlives a single request on the connection.
 struct Connection {
-  Connection(Service& s, int socket, SSL* ssl)
-      : service(s), stream(s.worker, socket, ssl), reader(stream), address(stream.peer_address()) {}
+  explicit Connection(ClientConnection& c)
+      : client(c), service(c.service), stream(c.stream), reader(c.stream) {}
 
+  ClientConnection& client;
   Service& service;
-  Stream stream;
+  Stream& stream;
   Http1Reader reader;
-  std::string address;
-  CertificateVerdict certificate;
   // Callbacks of an exchange that is over do nothing: they compare this number.
   std::shared_ptr<uint64_t> turn = std::make_shared<uint64_t>(0);
   bool first = true;  // No request has been read yet.
 };
-
-void JudgeCertificate(Connection& c) {
-  std::vector<std::string> certificates = PeerCertificates(c.stream.ssl());
-  if (certificates.empty()) return;
-  PresentedCertificates presented;
-  presented.leaf = std::move(certificates.front());
-  presented.others.assign(certificates.begin() + 1, certificates.end());
-  c.certificate = c.service.shared.authenticator.Verify(presented);
-  if (c.certificate.kind == CertificateVerdict::Kind::kInvalid) {
-    Log(LogLevel::kInfo, "Unable to verify a client certificate",
-        {{"srcIP", c.address}, {"err", c.certificate.reason}});
-  }
-}
-
-void RecheckVerdict(Connection& c) {
-  if (c.certificate.kind == CertificateVerdict::Kind::kNone) return;
-  if (!c.service.shared.authenticator.StillValid(c.certificate)) JudgeCertificate(c);
-}
 
 class Http1Exchange final : public Exchange {
  public:
@@ -66,9 +43,9 @@ class Http1Exchange final : public Exchange {
   ~Http1Exchange() override { ++*c_.turn; }
 
   const http::RequestHead& request() const override { return request_; }
-  const CertificateVerdict& certificate() const override { return c_.certificate; }
-  void RecheckCertificate() override { RecheckVerdict(c_); }
-  const std::string& peer_address() const override { return c_.address; }
+  const CertificateVerdict& certificate() const override { return c_.client.certificate; }
+  void RecheckCertificate() override { c_.client.RecheckCertificate(); }
+  const std::string& peer_address() const override { return c_.client.address; }
   Worker& worker() const override { return c_.service.worker; }
 
   Async<StatusOr<std::string_view>> ReadBody() override { return c_.reader.ReadBody(); }
@@ -213,20 +190,6 @@ class Http1Exchange final : public Exchange {
   int status_ = 0;
 };
 
-// After an answer that left bytes of the request unread the kernel would reset the connection, and
-// the client might never see the answer: say that we are done, and let it finish for a moment.
-Async<void> Linger(Connection& c) {
-  c.stream.FinishWriting();
-  c.stream.SetDeadline(c.service.worker.Now() + kLingerTimeout);
-  std::vector<char> sink(16 * 1024);
-  size_t drained = 0;
-  while (drained < kMaxDrained) {
-    const StatusOr<size_t> got = co_await c.stream.Read(sink.data(), sink.size());
-    if (!got.ok() || *got == 0) break;
-    drained += *got;
-  }
-}
-
 Async<void> Refuse(Connection& c, http::HttpError error) {
   ProcessMetrics().bad_requests.Add();
   const std::string bytes = fmt::format(
@@ -234,7 +197,7 @@ Async<void> Refuse(Connection& c, http::HttpError error) {
       error.status, http::ReasonPhrase(error.status), error.text);
   c.stream.Write(bytes);
   const Status flushed = co_await c.stream.Flush();
-  if (flushed.ok()) co_await Linger(c);
+  if (flushed.ok()) co_await c.client.Linger();
 }
 
 // Whether the rest of the request's body is out of the way, so that the next request can be read.
@@ -256,7 +219,8 @@ Async<bool> ServeRequest(Connection& c) {
   limits.max_head_bytes = config.max_header_bytes;
   limits.max_target_bytes = config.max_url_bytes;
   limits.max_fields = config.max_header_fields;
-  const Duration patience = std::exchange(c.first, false) ? kFirstByteTimeout : kIdleTimeout;
+  const Duration patience = std::exchange(c.first, false) ? ClientConnection::kFirstByteTimeout
+                                                          : ClientConnection::kIdleTimeout;
   c.stream.SetDeadline(c.service.worker.Now() + patience);
   const StatusOr<std::string_view> bytes =
       co_await c.reader.ReadHead(limits.max_head_bytes, config.read_header_timeout);
@@ -275,7 +239,7 @@ Async<bool> ServeRequest(Connection& c) {
   }
   http::RequestHead& head = std::get<http::RequestHead>(parsed);
   c.reader.BeginBody(head.body);
-  RecheckVerdict(c);
+  c.client.RecheckCertificate();
   bool keep_alive = false;
   {
     Http1Exchange exchange(c, std::move(head));
@@ -287,80 +251,16 @@ Async<bool> ServeRequest(Connection& c) {
     const bool skipped = co_await SkipBody(c);
     keep_alive = keep_alive && skipped;
   }
-  if (!keep_alive && c.stream.failure().ok()) co_await Linger(c);
+  if (!keep_alive && c.stream.failure().ok()) co_await c.client.Linger();
   co_return keep_alive;
-}
-
-struct ConnectionCount {
-  explicit ConnectionCount(ServiceShared& s) : shared(s) {
-    shared.connections.fetch_add(1);
-    ProcessMetrics().connections.Add();
-  }
-  ~ConnectionCount() {
-    shared.connections.fetch_sub(1);
-    ProcessMetrics().connections.Sub();
-  }
-  ServiceShared& shared;
-};
-
-// Room for one more connection of its address; nothing: there is none.
-std::optional<Admission::Ticket> RoomForAddress(Connection& c) {
-  return c.service.shared.admission.Enter(Admission::Pool::kAddressConnection,
-                                          Caller::OfAddress(c.address));
-}
-
-// As RoomForAddress(), of the user that its certificate names. Whoever comes with a token is
-// bounded by his requests.
-std::optional<Admission::Ticket> RoomForUser(Connection& c) {
-  if (c.certificate.kind != CertificateVerdict::Kind::kValid) return Admission::Ticket();
-  return c.service.shared.admission.Enter(Admission::Pool::kUserConnection,
-                                          Caller::Of(*c.certificate.identity));
-}
-
-void SayThatThisIsHttps(int socket) {
-  constexpr std::string_view kPlain =
-      "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
-  ::send(socket, kPlain.data(), kPlain.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-}
-
-// False: there is no TLS here, and nothing more to do.
-Async<bool> ShakeHands(Connection& c) {
-  const Config& config = c.service.shared.config;
-  HandshakeGate::Limits limits;
-  limits.max_in_flight = config.max_handshakes_inflight / std::max(config.workers, 1u);
-  limits.per_second = config.max_handshakes_per_second;
-  HandshakeGate::Place place(c.service.handshakes);
-  const bool entered = co_await c.service.handshakes.Enter(c.stream, place, limits);
-  if (!entered) co_return false;
-  c.stream.SetDeadline(c.service.worker.Now() + config.tls_handshake_timeout);
-  const Status shaken = co_await c.stream.Handshake(true);
-  if (shaken.ok()) {
-    ProcessMetrics().tls_handshakes.Add();
-    co_return true;
-  }
-  ProcessMetrics().tls_handshake_errors.Add();
-  if (LogEnabled(LogLevel::kDebug)) {
-    Log(LogLevel::kDebug, "TLS handshake error", {{"srcIP", c.address}, {"err", Message(shaken)}});
-  }
-  if (Message(shaken) == "http request") SayThatThisIsHttps(c.stream.socket());
-  co_return false;
 }
 
 }  // namespace
 
-Async<void> ServeConnection(Service& service, int socket,
-                            std::shared_ptr<const TlsServerContext> tls) {
-  const ConnectionCount count(service.shared);
-  Connection connection(service, socket, tls->NewSsl());
-  const std::optional<Admission::Ticket> of_address = RoomForAddress(connection);
-  if (!of_address.has_value()) co_return;
-  const bool shaken = co_await ShakeHands(connection);
-  if (!shaken) co_return;
-  JudgeCertificate(connection);
-  const std::optional<Admission::Ticket> of_user = RoomForUser(connection);
-  if (!of_user.has_value()) co_return;
+Async<void> ServeHttp1(ClientConnection& client) {
+  Connection connection(client);
   bool more = true;
-  while (more && connection.stream.failure().ok() && !service.shared.closing.load()) {
+  while (more && client.stream.failure().ok() && !client.service.shared.closing.load()) {
     more = co_await ServeRequest(connection);
   }
 }

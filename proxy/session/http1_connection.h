@@ -1,20 +1,14 @@
-// A client's connection: TLS handshake, then HTTP/1.1 requests one after the other.
+// HTTP/1.1 on a client's connection: requests one after the other.
 //
-// Bounds: 10 s for the handshake and until the first byte, 32 s for a head, 90 s idle between
-// requests, 64 KiB of pipelined bytes, a minute without progress on a response; how many there are
-// of one address and of one certificate's user, and how many shake hands at once (admission.h,
-// handshake_gate.h): whoever exceeds these is closed.
+// Bounds: 10 s until the first byte, 32 s for a head, 90 s idle between requests, 64 KiB of
+// pipelined bytes, a minute without progress on a response.
 #pragma once
 
-#include <memory>
-
-#include "proxy/net/tls_context.h"
-#include "proxy/session/service.h"
+#include "proxy/session/connection.h"
 
 namespace weir {
 
-// Serves the connection until it ends. Takes the socket over.
-Async<void> ServeConnection(Service& service, int socket,
-                            std::shared_ptr<const TlsServerContext> tls);
+// Serves requests until the connection ends. `client` has shaken hands, and outlives it.
+Async<void> ServeHttp1(ClientConnection& client);
 
 }  // namespace weir

@@ -14,9 +14,12 @@
 #include "proxy/net/signal.h"
 #include "proxy/net/worker.h"
 #include "proxy/session/admission.h"
+#include "proxy/session/http2_output.h"
 #include "proxy/upstream/pool.h"
 
 namespace weir {
+
+class Http2Session;
 
 // Process-wide, thread-safe.
 struct ServiceShared {
@@ -43,6 +46,9 @@ struct Service {
   // Running watches, woken when the process stops.
   absl::flat_hash_set<Signal*> watches;
   HandshakeGate handshakes{worker};
+  // Connections that speak HTTP/2, and what they send at the end of a turn.
+  absl::flat_hash_set<Http2Session*> http2_sessions = {};
+  FlushQueue flushes{worker};
 };
 
 }  // namespace weir

@@ -91,7 +91,8 @@ TEST(MetricsTest, ThePageIsWellFormed) {
   EXPECT_THAT(out, HasSubstr("weir_watch_cache_resource_version{group=\"apps\",version=\"v1\","
                              "resource=\"deployments\",encoding=\"json\"} 42\n"));
 
-  const std::regex sample(R"(^([a-z_]+)(\{[a-z_]+="[^"]*"(,[a-z_]+="[^"]*")*\})? [-+0-9.e]+$)");
+  const std::regex sample(
+      R"(^([a-z][a-z0-9_]*)(\{[a-z_]+="[^"]*"(,[a-z_]+="[^"]*")*\})? [-+0-9.e]+$)");
   std::set<std::string> families;
   std::string family;
   std::istringstream lines(out);

@@ -147,9 +147,24 @@ TEST_F(TlsContextTest, AnIntermediateInTheBundleIsAnAnchor) {
                   .client.ok());
 }
 
+TEST_F(TlsContextTest, Http2IsPreferredWhereItIsOffered) {
+  const TestCertificate& certificate = tls_.server_certificate();
+  TlsServerContext::Options options;
+  options.cert_file = tls_.folder().Write("h2.crt", certificate.pem);
+  options.key_file = tls_.folder().Write("h2.key", certificate.key_pem);
+  for (const bool http2 : {true, false}) {
+    options.http2 = http2;
+    SSL* const client = Client("localhost", Trusting());
+    const unsigned char both[] = "\x08http/1.1\x02h2";
+    SSL_set_alpn_protos(client, both, sizeof(both) - 1);
+    const Result result = Shake(client, TlsServerContext::Make(options).value()->NewSsl());
+    EXPECT_EQ(result.protocol, http2 ? "h2" : "http/1.1");
+  }
+}
+
 TEST_F(TlsContextTest, NoCommonProtocolEndsTheHandshake) {
   SSL* const client = Client("localhost", Trusting());
-  const unsigned char other[] = {2, 'h', '2'};
+  const unsigned char other[] = {2, 'h', '3'};
   SSL_set_alpn_protos(client, other, sizeof(other));
   const Result result = Shake(client, tls_.NewServer());
   EXPECT_FALSE(result.client.ok());

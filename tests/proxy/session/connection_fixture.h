@@ -5,7 +5,7 @@
 #include <string>
 #include <utility>
 
-#include "proxy/session/http1_connection.h"
+#include "proxy/session/connection.h"
 #include "tests/proxy/session/session_fixture.h"
 
 namespace weir {

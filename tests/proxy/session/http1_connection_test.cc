@@ -1,5 +1,5 @@
 // Clients' connections and what is forwarded over them, byte for byte, over real sockets.
-#include "proxy/session/http1_connection.h"
+#include "proxy/session/connection.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,0 +1,286 @@
+// A client that speaks HTTP/2 frame by frame, well or badly, over real sockets and TLS.
+#pragma once
+
+#include <nghttp2/nghttp2.h>
+#include <openssl/ssl.h>
+
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "proxy/session/http2_connection.h"
+#include "tests/proxy/session/connection_fixture.h"
+
+namespace weir {
+
+struct Frame {
+  uint8_t type = 0;
+  uint8_t flags = 0;
+  uint32_t stream = 0;
+  std::string payload;
+};
+
+// Field blocks, with nothing checked: nghttp2's coder takes whatever it is given.
+class HpackCoder {
+ public:
+  using Fields = std::vector<std::pair<std::string, std::string>>;
+
+  HpackCoder() {
+    nghttp2_hd_deflate_new(&deflater_, 4096);
+    nghttp2_hd_inflate_new(&inflater_);
+  }
+  ~HpackCoder() {
+    nghttp2_hd_deflate_del(deflater_);
+    nghttp2_hd_inflate_del(inflater_);
+  }
+  HpackCoder(const HpackCoder&) = delete;
+  HpackCoder& operator=(const HpackCoder&) = delete;
+
+  std::string Encode(const Fields& fields) {
+    std::vector<nghttp2_nv> lines;
+    for (const auto& [name, value] : fields) lines.push_back(Line(name, value));
+    std::string block(nghttp2_hd_deflate_bound(deflater_, lines.data(), lines.size()), '\0');
+    const ssize_t size = nghttp2_hd_deflate_hd(deflater_, reinterpret_cast<uint8_t*>(block.data()),
+                                               block.size(), lines.data(), lines.size());
+    EXPECT_GE(size, 0);
+    block.resize(static_cast<size_t>(size));
+    return block;
+  }
+  Fields Decode(std::string_view block) {
+    Fields fields;
+    for (;;) {
+      nghttp2_nv line;
+      int flags = 0;
+      const ssize_t used =
+          nghttp2_hd_inflate_hd2(inflater_, &line, &flags,
+                                 reinterpret_cast<const uint8_t*>(block.data()), block.size(), 1);
+      EXPECT_GE(used, 0);
+      if (used < 0) return fields;
+      block.remove_prefix(static_cast<size_t>(used));
+      if ((flags & NGHTTP2_HD_INFLATE_EMIT) != 0) {
+        fields.emplace_back(std::string(reinterpret_cast<char*>(line.name), line.namelen),
+                            std::string(reinterpret_cast<char*>(line.value), line.valuelen));
+      }
+      if ((flags & NGHTTP2_HD_INFLATE_FINAL) != 0) break;
+    }
+    nghttp2_hd_inflate_end_headers(inflater_);
+    return fields;
+  }
+
+ private:
+  static nghttp2_nv Line(const std::string& name, const std::string& value) {
+    const auto bytes = [](const std::string& text) {
+      return reinterpret_cast<uint8_t*>(const_cast<char*>(text.data()));
+    };
+    return {bytes(name), bytes(value), name.size(), value.size(), NGHTTP2_NV_FLAG_NONE};
+  }
+  nghttp2_hd_deflater* deflater_ = nullptr;
+  nghttp2_hd_inflater* inflater_ = nullptr;
+};
+
+using Fields = HpackCoder::Fields;
+
+inline std::string Number32(uint32_t number) {
+  std::string bytes;
+  for (int shift = 24; shift >= 0; shift -= 8) bytes += static_cast<char>((number >> shift) & 0xff);
+  return bytes;
+}
+inline uint32_t ReadNumber32(std::string_view bytes) {
+  uint32_t number = 0;
+  for (size_t i = 0; i < 4 && i < bytes.size(); ++i)
+    number = number << 8 | static_cast<unsigned char>(bytes[i]);
+  return number;
+}
+inline std::string FrameBytes(uint8_t type, uint8_t flags, uint32_t stream,
+                              std::string_view payload) {
+  std::string bytes = Number32(static_cast<uint32_t>(payload.size())).substr(1);
+  bytes += static_cast<char>(type);
+  bytes += static_cast<char>(flags);
+  bytes += Number32(stream);
+  bytes += payload;
+  return bytes;
+}
+inline std::string Setting(uint16_t id, uint32_t value) {
+  return std::string{static_cast<char>(id >> 8), static_cast<char>(id & 0xff)} + Number32(value);
+}
+
+class Http2Test : public ConnectionTest {
+ protected:
+  static constexpr uint8_t kEndStream = NGHTTP2_FLAG_END_STREAM;
+  static constexpr uint8_t kEndHeaders = NGHTTP2_FLAG_END_HEADERS;
+  static constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+  struct Answer {
+    Fields head;
+    std::vector<Fields> interim;
+    Fields trailers;
+    std::string body;
+    bool ended = false;
+    int reset = -1;  // The code of its RST_STREAM.
+
+    std::string operator[](const std::string& name) const {
+      for (const auto& [n, value] : head)
+        if (n == name) return value;
+      return "";
+    }
+  };
+
+  // Handshake, preface and our SETTINGS. Nothing is read yet.
+  void ConnectHttp2(const std::string& settings = "") {
+    ConnectWithoutSettings();
+    SendBytes(FrameBytes(NGHTTP2_SETTINGS, 0, 0, settings) +
+              FrameBytes(NGHTTP2_SETTINGS, NGHTTP2_FLAG_ACK, 0, ""));
+  }
+  void ConnectWithoutSettings() {
+    const SocketPair sockets = ConnectedSockets();
+    worker_.Post([this, sockets] {
+      worker_.Spawn(ServeConnection(service_, sockets.server, api_server_.tls().server()));
+    });
+    RunOn(client_worker_, [&]() -> Async<void> {
+      SSL* const ssl = api_server_.tls().NewClient();
+      SSL_set_alpn_protos(ssl, reinterpret_cast<const unsigned char*>("\x02h2"), 3);
+      stream_ = std::make_unique<Stream>(client_worker_, sockets.client, ssl);
+      const Status shaken = co_await stream_->Handshake(false);
+      EXPECT_TRUE(shaken.ok()) << shaken;
+      EXPECT_EQ(NegotiatedProtocol(ssl), "h2");
+    });
+    coder_ = std::make_unique<HpackCoder>();
+    answers_.clear();
+    goaway_ = -1;
+    frames_.clear();
+    SendBytes(std::string(kPreface));
+  }
+  void SendBytes(const std::string& bytes) {
+    RunOn(client_worker_, [&]() -> Async<void> {
+      stream_->Write(bytes);
+      (void)co_await stream_->Flush();
+    });
+  }
+  void SendFrame(uint8_t type, uint8_t flags, uint32_t stream, std::string_view payload) {
+    SendBytes(FrameBytes(type, flags, stream, payload));
+  }
+  std::string HeadersBytes(uint32_t stream, const Fields& fields, bool end = true) {
+    const auto flags = static_cast<uint8_t>(kEndHeaders | (end ? kEndStream : 0));
+    return FrameBytes(NGHTTP2_HEADERS, flags, stream, coder_->Encode(fields));
+  }
+  void SendHeaders(uint32_t stream, const Fields& fields, bool end = true) {
+    SendBytes(HeadersBytes(stream, fields, end));
+  }
+  static Fields Request(const std::string& method, const std::string& path) {
+    return {{":method", method},
+            {":scheme", "https"},
+            {":authority", "weir"},
+            {":path", path},
+            {"accept", "application/json"},
+            {"authorization", "Bearer alices-token"}};
+  }
+  static Fields With(Fields fields, const Fields& more) {
+    fields.insert(fields.end(), more.begin(), more.end());
+    return fields;
+  }
+  void SendGet(uint32_t stream, const std::string& path) {
+    SendHeaders(stream, Request("GET", path));
+  }
+  void SendWindow(uint32_t stream, uint32_t bytes) {
+    SendFrame(NGHTTP2_WINDOW_UPDATE, 0, stream, Number32(bytes));
+  }
+
+  // The next frame; of type 0xff at the end of the connection, or after ten seconds.
+  Frame ReadFrame() {
+    constexpr size_t kHead = 9;
+    const auto fill = [&](size_t size) {
+      RunOn(client_worker_, [&]() -> Async<void> {
+        std::string piece(64 * 1024, '\0');
+        stream_->SetDeadline(client_worker_.Now() + std::chrono::seconds(10));
+        while (received_.size() < size) {
+          const auto got = co_await stream_->Read(piece.data(), piece.size());
+          if (!got.ok() || *got == 0) break;
+          received_.append(piece, 0, *got);
+        }
+        stream_->SetDeadline(TimePoint::max());
+      });
+      return received_.size() >= size;
+    };
+    Frame frame{0xff, 0, 0, ""};
+    if (!fill(kHead)) return frame;
+    const size_t size = ReadNumber32(std::string(1, '\0') + received_.substr(0, 3));
+    if (!fill(kHead + size)) return frame;
+    frame = {static_cast<uint8_t>(received_[3]), static_cast<uint8_t>(received_[4]),
+             ReadNumber32(std::string_view(received_).substr(5, 4)), received_.substr(kHead, size)};
+    received_.erase(0, kHead + size);
+    Note(frame);
+    return frame;
+  }
+  // Reads frames until `done` says so of one; false: the connection ended first.
+  bool ReadFramesUntil(const std::function<bool(const Frame&)>& done) {
+    for (;;) {
+      const Frame frame = ReadFrame();
+      if (frame.type == 0xff) return false;
+      if (done(frame)) return true;
+    }
+  }
+  Answer ReadAnswer(uint32_t stream) {
+    while (!answers_[stream].ended && answers_[stream].reset < 0)
+      if (ReadFrame().type == 0xff) break;
+    return answers_[stream];
+  }
+  // Until the stream's body holds `text`.
+  void ReadBodyUntil(uint32_t stream, const std::string& text) {
+    while (answers_[stream].body.find(text) == std::string::npos) {
+      ASSERT_NE(ReadFrame().type, 0xff) << "before " << text << " after " << answers_[stream].body;
+    }
+  }
+  // The code of GOAWAY, once the connection has ended; -1: there was none.
+  int ReadToGoAway() {
+    while (ReadFrame().type != 0xff) {
+    }
+    return goaway_;
+  }
+  // Answered without delay, whatever was asked before.
+  void ExpectAlive() {
+    SendFrame(NGHTTP2_PING, 0, 0, "12345678");
+    EXPECT_TRUE(ReadFramesUntil([](const Frame& f) {
+      return f.type == NGHTTP2_PING && (f.flags & NGHTTP2_FLAG_ACK) != 0 && f.payload == "12345678";
+    }));
+    EXPECT_EQ(goaway_, -1);
+  }
+
+  std::unique_ptr<HpackCoder> coder_;
+  std::map<uint32_t, Answer> answers_;
+  std::vector<Frame> frames_;  // All that came.
+  int goaway_ = -1;
+  uint32_t goaway_last_ = 0;
+
+ private:
+  void Note(const Frame& frame) {
+    frames_.push_back(frame);
+    Answer& answer = answers_[frame.stream];
+    if (frame.type == NGHTTP2_HEADERS || frame.type == NGHTTP2_CONTINUATION) {
+      block_ += frame.payload;
+      if ((frame.flags & kEndHeaders) != 0) NoteFields(answer);
+    } else if (frame.type == NGHTTP2_DATA) {
+      answer.body += frame.payload;
+    } else if (frame.type == NGHTTP2_RST_STREAM) {
+      answer.reset = static_cast<int>(ReadNumber32(frame.payload));
+    } else if (frame.type == NGHTTP2_GOAWAY) {
+      goaway_last_ = ReadNumber32(frame.payload);
+      goaway_ = static_cast<int>(ReadNumber32(std::string_view(frame.payload).substr(4)));
+    }
+    const bool ends = frame.type == NGHTTP2_HEADERS || frame.type == NGHTTP2_DATA;
+    if (ends && (frame.flags & kEndStream) != 0) answer.ended = true;
+  }
+  void NoteFields(Answer& answer) {
+    Fields fields = coder_->Decode(std::exchange(block_, {}));
+    if (!answer.head.empty()) {
+      answer.trailers = std::move(fields);
+    } else if (!fields.empty() && fields[0].second[0] == '1') {
+      answer.interim.push_back(std::move(fields));
+    } else {
+      answer.head = std::move(fields);
+    }
+  }
+  std::string block_;
+};
+
+}  // namespace weir
