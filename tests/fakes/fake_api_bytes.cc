@@ -1,7 +1,8 @@
 // The bytes of FakeApiServer's objects, and the types that tests use.
 #include <fmt/format.h>
 
-#include "tests/fakes/fake_api_server.h"
+#include "protocol/k8s/watch_frame.h"
+#include "tests/fakes/fake_exchange.h"
 
 namespace weir {
 namespace {
@@ -12,18 +13,6 @@ std::string LabelsJson(const std::map<std::string, std::string>& labels) {
     json += fmt::format(R"({}"{}":"{}")", json.size() > 1 ? "," : "", key, value);
   }
   return json + "}";
-}
-
-std::string_view TypeName(FakeApiServer::Change::Type type) {
-  switch (type) {
-    case FakeApiServer::Change::Type::kAdded:
-      return "ADDED";
-    case FakeApiServer::Change::Type::kModified:
-      return "MODIFIED";
-    case FakeApiServer::Change::Type::kDeleted:
-      return "DELETED";
-  }
-  return "?";
 }
 
 }  // namespace
@@ -59,9 +48,41 @@ std::string FakeApiServer::ObjectJson(const Collection& collection, const Stored
       prefix, stored.name, name_space, stored.uid, revision, generation, labels, spec);
 }
 
-std::string FakeApiServer::FrameOf(const Collection& collection, const Change& change) const {
+std::string FakeApiServer::FrameOf(const Collection& collection, const Change& change,
+                                   Encoding encoding) const {
+  if (IsProtobuf(encoding)) return ProtobufFrame(collection.type, change, encoding);
   return fmt::format("{{\"type\":\"{}\",\"object\":{}}}\n", TypeName(change.type),
                      ObjectJson(collection, change.after, true));
+}
+
+std::string FakeApiServer::BookmarkOf(const Collection& collection, uint64_t revision,
+                                      Encoding encoding) const {
+  const ResourceType& type = collection.type;
+  if (IsProtobuf(encoding)) return ProtobufBookmark(type, revision, encoding);
+  return BookmarkFrame(type.kind, type.id.ApiVersion(), collection.custom, Revision{revision},
+                       false);
+}
+
+std::string FakeApiServer::ListOf(const Collection& collection, const std::vector<Stored>& stored,
+                                  std::string_view token, std::string_view revision,
+                                  Encoding encoding) const {
+  const ResourceType& type = collection.type;
+  if (IsProtobuf(encoding)) return ProtobufList(type, stored, token, revision, encoding);
+  std::string items;
+  for (const Stored& one : stored) {
+    items += (items.empty() ? "" : ",") + ObjectJson(collection, one, collection.custom);
+  }
+  if (collection.custom) {
+    return fmt::format(
+        R"({{"apiVersion":"{}","items":[{}],"kind":"{}List","metadata":{{"continue":"{}","resourceVersion":"{}"}}}})"
+        "\n",
+        type.id.ApiVersion(), items, type.kind, token, revision);
+  }
+  return fmt::format(
+      R"({{"kind":"{}List","apiVersion":"{}","metadata":{{"resourceVersion":"{}"{}}},"items":[{}]}})"
+      "\n",
+      type.kind, type.id.ApiVersion(), revision,
+      token.empty() ? "" : fmt::format(R"(,"continue":"{}")", token), items);
 }
 
 ResourceType FakeType(std::string group, std::string version, std::string resource,

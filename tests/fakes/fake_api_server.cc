@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "protocol/k8s/proto_frame.h"
 #include "tests/fakes/fake_exchange.h"
 
 namespace weir {
@@ -28,6 +29,7 @@ class FakeApiServer::Connection final : public ListWatcher {
     server_.requests_.push_back(request.target);
     auto exchange = std::make_shared<Exchange>();
     exchange->request = std::move(request);
+    exchange->encoding = EncodingOf(exchange->request.accept);
     exchange->sink = &sink;
     exchange->executor = &executor_;
     exchange->endpoint = endpoint_ % server_.endpoints_.size();
@@ -207,7 +209,10 @@ void FakeApiServer::CutStreams(bool mid_frame) {
   for (const auto& weak : std::vector(streams_)) {
     const ExchangeRef exchange = weak.lock();
     if (!exchange || !exchange->open) continue;
-    if (mid_frame) Send(exchange, R"({"type":"MODIFIED","object":{"kind":)");
+    if (mid_frame) {
+      const std::string frame = BookmarkOf(*exchange->collection, revision_, exchange->encoding);
+      Send(exchange, frame.substr(0, frame.size() / 2));
+    }
     End(exchange, false);
   }
 }
@@ -220,7 +225,7 @@ void FakeApiServer::EndStreams() {
 }
 
 void FakeApiServer::RepeatLastEvent(const ResourceId& id) {
-  SendRaw(id, FrameOf(At(id), At(id).history.back()));
+  SendRaw(id, FrameOf(At(id), At(id).history.back(), Encoding::kJson));
 }
 
 void FakeApiServer::SendRaw(const ResourceId& id, std::string bytes) {
@@ -280,9 +285,10 @@ bool FakeApiServer::AnswerFault(const ExchangeRef& exchange) {
 }
 
 void FakeApiServer::AnswerError(const ExchangeRef& exchange, int status, int retry_after_seconds) {
-  ApiResponseHead head = Head(status);
+  ApiResponseHead head = Head(status, exchange->encoding);
   head.retry_after_seconds = retry_after_seconds;
-  Reply(exchange, head, StatusJson(status, "Fault", "a fault of the test"));
+  const ApiError error = Error(status, "Fault", "a fault of the test");
+  Reply(exchange, head, IsProtobuf(exchange->encoding) ? ProtoStatus(error) : error.ToJson());
 }
 
 // What was read is what arrives, however much later; unless etcd is restored meanwhile, which
@@ -352,34 +358,20 @@ void FakeApiServer::AnswerList(const ExchangeRef& exchange, Collection& collecti
     AfterWrite(collection);
   }
   const uint64_t limit = QueryNumber(target, "limit");
-  std::string token, items;
+  std::string token;
   const size_t count = limit == 0 ? page.rest.size() : std::min<size_t>(limit, page.rest.size());
-  for (size_t i = 0; i < count; ++i) {
-    items += (i == 0 ? "" : ",") + ObjectJson(collection, page.rest[i], collection.custom);
-  }
+  const auto end_of_page = page.rest.begin() + static_cast<std::ptrdiff_t>(count);
   if (count < page.rest.size()) {
     token = fmt::format("page{}", ++last_page_);
-    pages_[token] = {{page.rest.begin() + static_cast<std::ptrdiff_t>(count), page.rest.end()},
-                     page.revision};
+    pages_[token] = {{end_of_page, page.rest.end()}, page.revision};
   }
+  page.rest.erase(end_of_page, page.rest.end());
   const std::string revision =
       revision_text_.empty() ? std::to_string(page.revision) : revision_text_;
-  const std::string& kind = collection.type.kind;
-  const std::string version = collection.type.id.ApiVersion();
-  ApiResponseHead head = Head(200);
+  ApiResponseHead head = Head(200, exchange->encoding);
   head.warning = warning_;
-  Reply(
-      exchange, std::move(head),
-      collection.custom
-          ? fmt::format(
-                R"({{"apiVersion":"{}","items":[{}],"kind":"{}List","metadata":{{"continue":"{}","resourceVersion":"{}"}}}})"
-                "\n",
-                version, items, kind, token, revision)
-          : fmt::format(
-                R"({{"kind":"{}List","apiVersion":"{}","metadata":{{"resourceVersion":"{}"{}}},"items":[{}]}})"
-                "\n",
-                kind, version, revision,
-                token.empty() ? "" : fmt::format(R"(,"continue":"{}")", token), items));
+  Reply(exchange, std::move(head),
+        ListOf(collection, page.rest, token, revision, exchange->encoding));
 }
 
 bool FakeApiServer::Chance(double probability) {

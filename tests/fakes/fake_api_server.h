@@ -1,6 +1,6 @@
 // A kube-apiserver with its etcd, in memory: LIST with pages, WATCH with history and bookmarks,
 // discovery, and every fault that a feed has to live with. It speaks through ListWatcher, in the
-// bytes that upstream sends.
+// bytes that upstream sends, in JSON or protobuf as it is asked.
 //
 //   FakeApiServer server;
 //   server.Serve(Pods());
@@ -170,7 +170,18 @@ class FakeApiServer {
 
   uint64_t SeenBy(size_t endpoint, TimePoint now) const;
   std::string ObjectJson(const Collection& collection, const Stored& stored, bool with_type) const;
-  std::string FrameOf(const Collection& collection, const Change& change) const;
+  // Bytes of a stream or of a list, in an encoding.
+  std::string FrameOf(const Collection& collection, const Change& change, Encoding encoding) const;
+  std::string BookmarkOf(const Collection& collection, uint64_t revision, Encoding encoding) const;
+  std::string ListOf(const Collection& collection, const std::vector<Stored>& stored,
+                     std::string_view token, std::string_view revision, Encoding encoding) const;
+  static std::string ProtobufFrame(const ResourceType& type, const Change& change,
+                                   Encoding encoding);
+  static std::string ProtobufBookmark(const ResourceType& type, uint64_t revision,
+                                      Encoding encoding);
+  static std::string ProtobufList(const ResourceType& type, const std::vector<Stored>& items,
+                                  std::string_view token, std::string_view revision,
+                                  Encoding encoding);
   bool Chance(double probability);
   Duration Latency();
 

@@ -1,6 +1,8 @@
 // FakeApiServer's watches: each stream brings what its endpoint has seen.
 #include <utility>
 
+#include "protocol/k8s/proto_frame.h"
+#include "protocol/k8s/watch_frame.h"
 #include "tests/fakes/fake_exchange.h"
 
 namespace weir {
@@ -16,13 +18,13 @@ void FakeApiServer::AnswerWatch(const ExchangeRef& exchange, Collection& collect
   exchange->bookmarks = QueryValue(target, "allowWatchBookmarks") == "true";
   exchange->start = exchange->cursor = QueryNumber(target, "resourceVersion");
   streams_.push_back(exchange);
-  exchange->sink->OnHead(Head(200));
+  exchange->sink->OnHead(Head(200, exchange->encoding));
   if (exchange->sink == nullptr) return;
   if (exchange->start < collection.compacted || Chance(chaos_.expire)) {
-    Send(exchange, fmt::format("{{\"type\":\"ERROR\",\"object\":{}}}\n",
-                               StatusJson(410, "Expired",
-                                          fmt::format("too old resource version: {} ({})",
-                                                      exchange->start, collection.compacted))));
+    const ApiError error = Error(
+        410, "Expired",
+        fmt::format("too old resource version: {} ({})", exchange->start, collection.compacted));
+    Send(exchange, IsProtobuf(exchange->encoding) ? ProtoErrorFrame(error) : ErrorFrame(error));
     return End(exchange, true);
   }
   Pump(exchange);
@@ -58,7 +60,7 @@ void FakeApiServer::Pump(const ExchangeRef& exchange) {
       more = true;
       break;
     }
-    frames.push_back(FrameOf(*exchange->collection, *next));
+    frames.push_back(FrameOf(*exchange->collection, *next, exchange->encoding));
     if (Chance(chaos_.duplicate)) frames.push_back(frames.back());
   }
   if (more) SchedulePump(exchange, milliseconds(5) + Latency());
@@ -93,15 +95,8 @@ void FakeApiServer::Bookmark(const ExchangeRef& exchange) {
   if (!exchange->open || !exchange->bookmarks || exchange->deaf || deaf_) return;
   const uint64_t seen = SeenBy(exchange->endpoint, exchange->executor->Now());
   if (seen <= exchange->start) return;
-  const ResourceType& type = exchange->collection->type;
-  const std::string form =
-      exchange->collection->custom
-          ? fmt::format(R"("apiVersion":"{}","kind":"{}")", type.id.ApiVersion(), type.kind)
-          : fmt::format(R"("kind":"{}","apiVersion":"{}")", type.kind, type.id.ApiVersion());
   exchange->cursor = std::max(exchange->cursor, seen);
-  Send(exchange, fmt::format("{{\"type\":\"BOOKMARK\",\"object\":{{{},\"metadata\":{{"
-                             "\"resourceVersion\":\"{}\"}}}}}}\n",
-                             form, seen));
+  Send(exchange, BookmarkOf(*exchange->collection, seen, exchange->encoding));
 }
 
 void FakeApiServer::Send(const ExchangeRef& exchange, std::string bytes) {

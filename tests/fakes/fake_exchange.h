@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "protocol/k8s/api_error.h"
 #include "tests/fakes/fake_api_server.h"
 
 namespace weir {
@@ -18,6 +19,7 @@ struct FakeApiServer::Exchange {
   ApiResponseSink* sink = nullptr;
   Executor* executor = nullptr;
   size_t endpoint = 0;
+  Encoding encoding = Encoding::kJson;  // That was asked for.
 
   // A watch.
   Collection* collection = nullptr;
@@ -26,19 +28,30 @@ struct FakeApiServer::Exchange {
   bool bookmarks = false;
   uint64_t start = 0;
   uint64_t cursor = 0;
-  std::string last_frame;
 };
 
-inline std::string StatusJson(int code, std::string_view reason, std::string_view message) {
-  return fmt::format(
-      R"({{"kind":"Status","apiVersion":"v1","metadata":{{}},"status":"Failure","message":"{}","reason":"{}","code":{}}})",
-      message, reason, code);
+inline Encoding EncodingOf(std::string_view accept) {
+  if (accept == kJsonType) return Encoding::kJson;
+  return accept == kProtobufType ? Encoding::kProtobuf : Encoding::kProtobufMetadata;
 }
 
-inline ApiResponseHead Head(int status) {
+inline std::string_view TypeName(FakeApiServer::Change::Type type) {
+  constexpr std::string_view kNames[] = {"ADDED", "MODIFIED", "DELETED"};
+  return kNames[static_cast<size_t>(type)];
+}
+
+inline ApiError Error(int code, std::string reason, std::string message) {
+  ApiError error;
+  error.code = code;
+  error.reason = std::move(reason);
+  error.message = std::move(message);
+  return error;
+}
+
+inline ApiResponseHead Head(int status, Encoding encoding = Encoding::kJson) {
   ApiResponseHead head;
   head.status = status;
-  head.content_type = "application/json";
+  head.content_type = IsProtobuf(encoding) ? kProtobufType : kJsonType;
   return head;
 }
 

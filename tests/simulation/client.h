@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <functional>
 #include <map>
 #include <memory>
@@ -16,6 +17,7 @@
 #include "cache/registry.h"
 #include "cache/replica.h"
 #include "tests/fakes/fake_api_server.h"
+#include "tests/simulation/seen_frame.h"
 #include "tests/simulation/world.h"
 
 namespace weir::simulation {
@@ -32,6 +34,7 @@ struct Findings {
 struct Tally {
   uint64_t events = 0, bookmarks = 0, expired = 0, reads = 0, most_recent = 0, exact = 0,
            forwarded = 0, resumed = 0, elsewhere = 0, clean_ends = 0;
+  std::array<uint64_t, kEncodings> events_in{};  // Of `events`, by encoding.
 };
 
 class Client final : private WatchSink {
@@ -132,7 +135,7 @@ class Client final : private WatchSink {
 
   void Open() {
     state_ = Stage::kOpening;
-    registry_.Open(worker_, truth_.type.id, WantedEncoding(),
+    registry_.Open(worker_, truth_.type.id, WantedEncoding{truth_.encoding, truth_.encoding},
                    [this](std::shared_ptr<Replica> replica) {
                      state_ = replica ? Stage::kOpen : Stage::kIdle;
                      if (!replica) ++tally_.forwarded;
@@ -258,6 +261,8 @@ class Client final : private WatchSink {
     checked_ = last_;
     blocked_ = true;
     over_ = false;
+    reader_ = MakeWatchFrameReader(truth_.encoding);
+    spec.form.encoding = truth_.encoding;
     watcher_ = replica_->Watch(std::move(spec), *this);
   }
 
@@ -268,12 +273,14 @@ class Client final : private WatchSink {
     std::string text;
     for (const std::string_view piece : pieces) text += piece;
     if (text.size() != bytes) Fail("was told another number of bytes");
-    if (!text.ends_with('\n')) Fail("a write that does not end with a frame");  // W12
-    for (size_t begin = 0; begin < text.size();) {
-      const size_t end = text.find('\n', begin);
-      TakeFrame(std::string_view(text).substr(begin, end - begin));
-      begin = end == std::string::npos ? text.size() : end + 1;
+    reader_->Feed(text);
+    WatchFrame frame;
+    auto more = reader_->Next(frame);
+    for (; more.ok() && *more; more = reader_->Next(frame)) {
+      TakeFrame(SeenFrame::Of(frame, truth_.encoding));
     }
+    if (!more.ok()) Fail(fmt::format("no frame: {}", std::string(more.status().message())));
+    if (reader_->pending() != 0) Fail("a write that does not end with a frame");  // W12
     blocked_ = !calm_ && Chance(slow_ ? 0.7 : 0.05);
     return !blocked_;
   }
@@ -284,42 +291,28 @@ class Client final : private WatchSink {
     over_ = true;
   }
 
-  static std::string Value(std::string_view json, std::string_view key) {
-    const std::string quoted = fmt::format("\"{}\":\"", key);
-    const size_t at = json.find(quoted);
-    if (at == std::string_view::npos) return "";
-    const size_t begin = at + quoted.size();
-    return std::string(json.substr(begin, json.find('"', begin) - begin));
-  }
-
-  void TakeFrame(std::string_view frame) {
+  void TakeFrame(const SeenFrame& frame) {
     if (expired_) Fail("a frame after the error that ends the watch");
-    const std::string type = Value(frame, "type");
-    if (type == "ERROR") return TakeError(frame);
-    const size_t metadata = frame.find("\"metadata\":");
-    if (metadata == std::string_view::npos) return Fail(fmt::format("an odd frame: {}", frame));
-    const std::string_view object = frame.substr(metadata);
-    const uint64_t revision = std::stoull("0" + Value(object, "resourceVersion"));
-    if (Value(frame, "kind") != truth_.type.kind)
-      Fail(fmt::format("an object of another kind: {}", frame));
-    if (type == "BOOKMARK")
-      return TakeBookmark(revision, object.find("initial-events-end") != object.npos);
-    const std::string name_space = Value(object, "namespace");
-    const std::string name = Value(object, "name");
-    TakeEvent(type, name_space.empty() ? name : name_space + "/" + name,
-              {Value(object, "uid"), revision});
+    if (frame.type == FrameType::kError) return TakeError(frame.code);
+    const bool partial = truth_.encoding == Encoding::kProtobufMetadata;
+    if (frame.kind != (partial ? "PartialObjectMetadata" : truth_.type.kind))
+      Fail(fmt::format("an object of another kind: {}", frame.kind));
+    if (frame.type == FrameType::kBookmark)
+      return TakeBookmark(frame.revision, frame.initial_events_end);
+    TakeEvent(frame.type, frame.key, {frame.uid, frame.revision});
   }
 
-  void TakeError(std::string_view frame) {
-    if (frame.find("\"code\":410") == std::string_view::npos)
-      Fail(fmt::format("another error than 410: {}", frame));
+  void TakeError(int code) {
+    if (code != 410) Fail(fmt::format("another error than 410: {}", code));
     ++tally_.expired;
     expired_ = true;
     has_view_ = false;
   }
 
-  void TakeEvent(std::string_view type, const std::string& key, const Seen& seen) {
+  void TakeEvent(FrameType frame_type, const std::string& key, const Seen& seen) {
     ++tally_.events;
+    ++tally_.events_in[static_cast<size_t>(truth_.encoding)];
+    const std::string_view type = Name(static_cast<Change::Type>(frame_type));  // In one order.
     if (awaiting_initial_) {
       if (type != "ADDED") Fail("another event than ADDED among the initial ones");
       if (!last_key_.empty() && key <= last_key_) Fail("initial events out of order");  // W13
@@ -501,6 +494,7 @@ class Client final : private WatchSink {
   Stage state_ = Stage::kIdle;
   std::shared_ptr<Replica> replica_;
   std::unique_ptr<ReadTicket> ticket_;
+  std::unique_ptr<WatchFrameReader> reader_;
   std::unique_ptr<Watcher> watcher_;
 
   bool has_view_ = false;

@@ -59,14 +59,24 @@ class Simulation {
     return fmt::format("{}-{}", prefix, n);
   }
 
+  Encoding JsonOr(Encoding other) { return Chance(0.5) ? Encoding::kJson : other; }
+
   void MakeServer() {
     for (const ResourceType& type : {Pods(), Leases(), Crds(), ApiServices()}) server_.Serve(type);
     server_.Serve(CronTabs(), true);
     server_.Put(Crds().id, "", "crontabs.stable.example.com", {.generation = 1});
     server_.Put(ApiServices().id, "", "v1.stable.example.com", {});
     truths_.reserve(2);
-    truths_.push_back({.type = Pods()});
-    truths_.push_back({.type = Chance(0.5) ? CronTabs() : Leases()});
+    truths_.push_back({.type = Pods(), .encoding = JsonOr(Encoding::kProtobuf)});
+    const uint64_t second = Pick(5);
+    if (second < 2) {
+      truths_.push_back({.type = CronTabs(), .encoding = JsonOr(Encoding::kProtobufMetadata)});
+    } else if (second < 4) {
+      truths_.push_back({.type = Leases(), .encoding = JsonOr(Encoding::kProtobuf)});
+    } else {  // Two feeds of one type.
+      const bool json = truths_[0].encoding == Encoding::kJson;
+      truths_.push_back({.type = Pods(), .encoding = json ? Encoding::kProtobuf : Encoding::kJson});
+    }
     for (int i = 0; i < 20; ++i) Write();
     if (Chance(0.5)) server_.SetEndpointLags({Duration(0), milliseconds(Pick(300))});
     // Rare faults in some runs, and none in a few.
@@ -182,7 +192,7 @@ class Simulation {
     const std::vector<FeedStatus> all = registry_->Status();
     for (TypeTruth& truth : truths_) {
       for (const FeedStatus& status : all) {
-        if (status.id != truth.type.id) continue;
+        if (status.id != truth.type.id || status.encoding != truth.encoding) continue;
         const uint64_t revision = status.revision.value;
         if (status.resyncs > truth.resyncs) {
           truth.gaps.push_back({TypeTruth::EpochOf(truth.era), truth.revision, revision});
@@ -281,12 +291,14 @@ TEST(SimulationTest, EveryWatcherSeesEveryEventOnceInOrderOrIsToldThatItMissedSo
                   << fmt::format("{}", fmt::join(findings, "\n  "));
   }
   fmt::print(
-      "events {}, bookmarks {}, expired {}, reads {} ({} most recent, {} exact), forwarded {}, "
+      "events {} ({} in JSON, protobuf, protobuf metadata), bookmarks {}, expired {}, reads {} ({} "
+      "most recent, {} exact), forwarded {}, "
       "resumed {} ({} lists elsewhere), clean ends {}\n",
-      tally.events, tally.bookmarks, tally.expired, tally.reads, tally.most_recent, tally.exact,
-      tally.forwarded, tally.resumed, tally.elsewhere, tally.clean_ends);
+      tally.events, fmt::join(tally.events_in, ", "), tally.bookmarks, tally.expired, tally.reads,
+      tally.most_recent, tally.exact, tally.forwarded, tally.resumed, tally.elsewhere,
+      tally.clean_ends);
   if (only == 0 && failed == 0) {
-    EXPECT_GT(tally.events, runs * 100);
+    for (const uint64_t events : tally.events_in) EXPECT_GT(events, runs * 100);
     EXPECT_GT(tally.expired, runs);
     EXPECT_GT(tally.most_recent, runs * 5);
     EXPECT_GT(tally.exact, runs);

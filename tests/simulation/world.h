@@ -68,9 +68,10 @@ struct Wanted {
   }
 };
 
-// One type's truth.
+// The truth about one type, as one of its feeds has it.
 struct TypeTruth {
   ResourceType type;
+  Encoding encoding = Encoding::kJson;  // Of the feed that this truth is about.
   uint64_t era = 0;
   std::vector<History> old_epochs{};
   struct Gap {
