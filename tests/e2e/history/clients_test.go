@@ -139,9 +139,11 @@ type client struct {
 }
 
 const (
-	protobufType = exchange.Protobuf
-	partialJSON  = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
-	partialLists = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+	protobufType  = exchange.Protobuf
+	partialJSON   = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+	partialLists  = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+	protobufMeta  = protobufType + ";as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+	protobufMetas = protobufType + ";as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 )
 
 // startClients makes the clients: each resource with each selector, and some in other forms.
@@ -163,26 +165,36 @@ func (l *lab) startClients(ctx context.Context) error {
 	return nil
 }
 
+// A form is how a client asks: by lists, or by initial events.
+type form struct {
+	name                string
+	accept, listAs      string
+	initial             bool
+	ofCustom, ofBuiltIn bool // Which resources have it.
+}
+
+var forms = []form{
+	{"JSON", "application/json", "application/json", false, true, true},
+	{"JSON, initial events", "application/json", "", true, true, true},
+	{"protobuf", protobufType, protobufType, false, false, true},
+	{"protobuf, initial events", protobufType, "", true, false, true},
+	{"metadata", partialJSON, partialLists, false, true, true},
+	{"metadata in protobuf", protobufMeta, protobufMetas, false, true, true},
+	{"metadata in protobuf, initial events", protobufMeta, "", true, true, true},
+}
+
+// clientsFor gives each selector a client in JSON, and in two of the other forms in turn; what sees everything has all.
 func (l *lab) clientsFor(r resource, s Selector, i int) []*client {
-	of := func(form string) *client {
-		c := &client{lab: l, accept: "application/json", listAs: "application/json", aside: i%2 == 0, bookmarks: i%2 == 1}
-		c.Client = Client{Name: fmt.Sprintf("%s %+v %s %d", r.name, s, form, i), Resource: r.name, Selector: s, Spared: !selfCheck}
-		return c
-	}
-	all := []*client{of("JSON")}
-	if i%3 == 1 {
-		c := of("initial events")
-		c.initial, c.bookmarks, c.Spared = true, true, false
-		all = append(all, c)
-	}
-	if i%3 == 0 && r.kind != "Note" {
-		c := of("protobuf")
-		c.accept, c.listAs, c.Spared = protobufType, protobufType, false
-		all = append(all, c)
-	}
-	if i%3 == 2 {
-		c := of("metadata")
-		c.accept, c.listAs, c.Spared = partialJSON, partialLists, false
+	var all []*client
+	for n, f := range forms {
+		if has := f.ofBuiltIn && r.kind != "Note" || f.ofCustom && r.kind == "Note"; !has {
+			continue
+		}
+		if n > 0 && i > 0 && (n+i)%3 != 0 {
+			continue
+		}
+		c := &client{lab: l, accept: f.accept, listAs: f.listAs, initial: f.initial, bookmarks: f.initial || i%2 == 1, aside: !f.initial && i%2 == 0}
+		c.Client = Client{Name: fmt.Sprintf("%s %+v %s %d", r.name, s, f.name, i), Resource: r.name, Selector: s, Spared: !selfCheck}
 		all = append(all, c)
 	}
 	return all

@@ -8,6 +8,7 @@ import (
 	"hash/fnv"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -15,6 +16,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes/scheme"
 
@@ -103,9 +106,13 @@ func fromJSON(text []byte) (Object, error) {
 	}
 	object := o.Metadata.object()
 	object.Field = o.Spec.NodeName
-	if o.Kind == "PartialObjectMetadata" {
-		return object, nil
+	if o.Kind != "PartialObjectMetadata" {
+		object.Digest = digest(text)
 	}
+	return object, nil
+}
+
+func digest(text []byte) uint64 {
 	if at := bytes.Index(text, []byte(`"metadata":`)); at > 0 && at < 100 {
 		text = text[at:]
 	}
@@ -114,8 +121,7 @@ func fromJSON(text []byte) (Object, error) {
 	}
 	h := fnv.New64a()
 	_, _ = h.Write(bytes.TrimSpace(text))
-	object.Digest = h.Sum64()
-	return object, nil
+	return h.Sum64()
 }
 
 type metadata struct {
@@ -128,7 +134,7 @@ func (m metadata) object() Object {
 	return Object{Key: m.Namespace + "/" + m.Name, UID: m.UID, Revision: revision, Labels: m.Labels}
 }
 
-// fromGo reads a decoded object, of protobuf.
+// fromGo reads a decoded object, of protobuf. Its content is what it would be in JSON.
 func fromGo(o runtime.Object) (Object, error) {
 	m, err := meta.Accessor(o)
 	if err != nil {
@@ -138,8 +144,21 @@ func fromGo(o runtime.Object) (Object, error) {
 	if pod, ok := o.(*corev1.Pod); ok {
 		object.Field = pod.Spec.NodeName
 	}
-	return object, nil
+	if _, partial := o.(*metav1.PartialObjectMetadata); partial {
+		return object, nil
+	}
+	text, err := json.Marshal(o)
+	object.Digest = digest(text)
+	return object, err
 }
+
+// decoder knows the built-in types, and their metadata alone.
+var decoder = func() runtime.Decoder {
+	all := runtime.NewScheme()
+	utilruntime.Must(scheme.AddToScheme(all))
+	utilruntime.Must(metav1.AddMetaToScheme(all))
+	return serializer.NewCodecFactory(all).UniversalDeserializer()
+}()
 
 // readList reads a list in JSON or protobuf, with its continue token.
 func readList(a exchange.Answer) (items []Object, revision uint64, token string, err error) {
@@ -149,7 +168,7 @@ func readList(a exchange.Answer) (items []Object, revision uint64, token string,
 	if a.Status != 200 {
 		return nil, 0, "", &statusError{a.Status, a.Body}
 	}
-	if a.Header.Get("Content-Type") == exchange.Protobuf {
+	if strings.HasPrefix(a.Header.Get("Content-Type"), exchange.Protobuf) {
 		return readProtobufList(a.Body)
 	}
 	var list struct {
@@ -171,7 +190,7 @@ func readList(a exchange.Answer) (items []Object, revision uint64, token string,
 }
 
 func readProtobufList(body []byte) (items []Object, revision uint64, token string, err error) {
-	list, _, err := scheme.Codecs.UniversalDeserializer().Decode(body, nil, nil)
+	list, _, err := decoder.Decode(body, nil, nil)
 	if err != nil {
 		return nil, 0, "", err
 	}
@@ -236,7 +255,7 @@ func readFrame(frame []byte) (e Event, code int, err error) {
 	if err := event.Unmarshal(frame[4:]); err != nil {
 		return e, 0, err
 	}
-	o, _, err := scheme.Codecs.UniversalDeserializer().Decode(event.Object.Raw, nil, nil)
+	o, _, err := decoder.Decode(event.Object.Raw, nil, nil)
 	if err != nil {
 		return e, 0, err
 	}
@@ -262,7 +281,7 @@ func readObject(a exchange.Answer) (Object, error) {
 	if a.Header.Get("Content-Type") != exchange.Protobuf {
 		return fromJSON(a.Body)
 	}
-	o, _, err := scheme.Codecs.UniversalDeserializer().Decode(a.Body, nil, nil)
+	o, _, err := decoder.Decode(a.Body, nil, nil)
 	if err != nil {
 		return Object{}, err
 	}
