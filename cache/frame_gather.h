@@ -18,6 +18,7 @@ class FrameGather {
  public:
   void Clear() {
     gather_.Clear();
+    writer_ = {};
     kept_.clear();
     member_.clear();
     frames_ = 0;
@@ -36,6 +37,13 @@ class FrameGather {
     ++frames_;
   }
 
+  // Frames that were compressed before. Then Compress() must follow.
+  void AddBlocks(const http::DeflatedBlocks& blocks, size_t frames) {
+    CompressPieces();
+    writer_.Add(blocks, member_);
+    frames_ += frames;
+  }
+
   // Whether a frame of `frame_bytes` still belongs into a write of at most `limit`; the first one
   // always does.
   bool Fits(size_t frame_bytes, size_t limit) const {
@@ -44,20 +52,27 @@ class FrameGather {
 
   // From now on the frames are one gzip member: made once, and sent to all that want the same.
   void Compress() {
-    member_ = http::GzipMember(gather_.pieces());
-    gather_.Clear();
+    CompressPieces();
+    writer_.Finish(member_);
     gather_.Add(member_);
   }
 
-  bool empty() const { return gather_.empty(); }
-  size_t bytes() const { return gather_.bytes(); }
+  bool empty() const { return frames_ == 0; }
+  size_t bytes() const { return gather_.bytes() + (writer_.begun() ? member_.size() : 0); }
   size_t frames() const { return frames_; }
   std::span<const std::string_view> pieces() const { return gather_.pieces(); }
 
  private:
+  void CompressPieces() {
+    if (gather_.empty()) return;
+    writer_.Add(gather_.pieces(), member_);
+    gather_.Clear();
+  }
+
   Gather gather_;
   std::vector<std::shared_ptr<const std::string>> kept_;
-  std::string member_;
+  http::GzipWriter writer_;
+  std::string member_;  // What of the frames is compressed.
   size_t frames_ = 0;
 };
 

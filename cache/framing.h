@@ -27,6 +27,7 @@ class Framing {
   Framing(std::shared_ptr<const TypeForm> form, bool metadata_only);
 
   const std::shared_ptr<const TypeForm>& type_form() const { return form_; }
+  bool metadata_only() const { return metadata_only_; }
 
   // ---- WATCH. Sizes may be some bytes off where a revision is spliced in.
   void AddEvent(Transition transition, const LogEvent& event, Gather& gather) const;

@@ -135,13 +135,27 @@ const Object* ListCursor::NextItem(size_t& scanned, bool& yield) {
   return nullptr;
 }
 
+std::optional<ObjectTree::Leaf> ListCursor::NextLeaf() const {
+  if (!uses_blocks_ || items_ == 0 || !InRange()) return std::nullopt;
+  const auto leaf = cursor_.WholeLeaf();
+  const bool whole = leaf && (end_.empty() || (*leaf)[leaf->size() - 1].key() < end_);
+  return whole ? leaf : std::nullopt;
+}
+
 ListCursor::Step ListCursor::Next(size_t max_bytes, Gather& gather) {
   if (done_) return Step::kEnd;
   if (!ready_ && !Find()) return Step::kYield;
+  if (const auto leaf = NextLeaf()) {
+    blocks_ = &LeafItems(*leaf, framing_, spare_);
+    items_ += leaf->size();
+    cursor_.SkipLeaf();
+    return Step::kBlocks;
+  }
   const size_t before = gather.bytes();
   if (!std::exchange(head_written_, true)) gather.Add(head_);
   size_t scanned = 0;
   while (gather.bytes() - before < max_bytes || gather.bytes() == before) {
+    if (gather.bytes() > before && NextLeaf()) break;
     bool yield = false;
     const Object* const object = NextItem(scanned, yield);
     if (yield) break;

@@ -11,6 +11,7 @@
 #include "cache/filter.h"
 #include "cache/framing.h"
 #include "cache/gather.h"
+#include "cache/leaf_blocks.h"
 #include "cache/snapshot.h"
 
 namespace weir {
@@ -42,12 +43,19 @@ class ListCursor {
 
   enum class Step : uint8_t {
     kPieces,  // Something was added.
+    kBlocks,  // Nothing was, and blocks() are what comes next.
     kYield,   // Nothing yet: to be called again, in a later turn.
     kEnd,     // The body is complete.
   };
   // Adds pieces of at least one item (or head or tail) until `max_bytes` are reached or the body is
   // over; they stay valid until `gather` is cleared, and as long as the cursor lives.
   Step Next(size_t max_bytes, Gather& gather);
+
+  // From now on whole leaves may come as gzip blocks, ready for any number of answers: only where
+  // total_bytes() is known.
+  void UseBlocks() { uses_blocks_ = true; }
+  // Valid until the next call of Next().
+  const http::DeflatedBlocks& blocks() const { return *blocks_; }
 
   // Of the whole body, known beforehand only where the filter is scope-only and there is no limit;
   // else 0.
@@ -64,6 +72,8 @@ class ListCursor {
   // null too when that reaches kScan, with `yield` set.
   const Object* NextItem(size_t& scanned, bool& yield);
   bool InRange() const;
+  // The leaf that begins here, if all of it is to be sent as blocks.
+  std::optional<ObjectTree::Leaf> NextLeaf() const;
   bool FindAmongCandidates();
 
   Snapshot snapshot_;
@@ -84,6 +94,9 @@ class ListCursor {
   uint64_t found_bytes_ = 0;
   std::string continue_token_;
   uint64_t remaining_ = 0;  // 0: not said.
+  bool uses_blocks_ = false;
+  const http::DeflatedBlocks* blocks_ = nullptr;
+  http::DeflatedBlocks spare_;
   bool head_written_ = false;
   bool done_ = false;
   uint64_t items_ = 0;

@@ -1,20 +1,11 @@
 #include "cache/object_tree.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
+#include "cache/tree_node.h"
+
 namespace weir {
-
-namespace {
-
-constexpr uint32_t kMaxEntries = 64;
-constexpr uint32_t kMinEntries = 16;  // Of all nodes but the root.
-// Bulk loading leaves room for the changes that follow; two nodes merge when they fit with some
-// room.
-constexpr uint32_t kComfortable = 48;
-
-}  // namespace
 
 ObjectTree::Sums& ObjectTree::Sums::operator+=(const Sums& other) {
   objects += other.objects;
@@ -28,188 +19,6 @@ ObjectTree::Sums& ObjectTree::Sums::operator-=(const Sums& other) {
   rest_bytes -= other.rest_bytes;
   metadata_bytes -= other.metadata_bytes;
   return *this;
-}
-
-// A leaf holds objects; an inner node holds nodes, and beside each the first object below it, which
-// makes the search the same in both. Changed only while a single tree holds it; every other node is
-// immutable.
-class ObjectTree::Node {
- public:
-  static Node* New(uint32_t level);
-  Node* Clone() const;
-
-  void Ref() const { count_.Increment(); }
-  void Unref() const {
-    if (count_.Decrement()) Delete();
-  }
-  bool IsMine() const { return count_.IsOne(); }
-
-  bool is_leaf() const { return level_ == 0; }
-  uint32_t level() const { return level_; }
-  uint32_t size() const { return size_; }
-  const Sums& sums() const { return sums_; }
-  const Object* object(uint32_t i) const { return firsts_[i]; }
-  Node* child(uint32_t i) const { return children()[i]; }
-
-  // The first entry whose key is ≥ `key`; size() if there is none.
-  uint32_t LowerBound(std::string_view key) const;
-  // Of an inner node: the child below which `key` belongs.
-  uint32_t ChildFor(std::string_view key) const;
-
-  // Entries come and go with the reference that they hold.
-  void InsertObject(uint32_t i, const Object* object);
-  void InsertChild(uint32_t i, Node* child);
-  const Object* ReplaceObject(uint32_t i, const Object* object);
-  const Object* RemoveObject(uint32_t i);
-  void RemoveChild(uint32_t i);  // The child has been emptied into its neighbour.
-  void SetChild(uint32_t i, Node* child) { children()[i] = child; }
-
-  // After `child(i)` changed: its first object and this node's sums.
-  void Refresh(uint32_t i, const Sums& before);
-  // Moves `count` entries from the front or the end of `from`, in order, to the other's facing end.
-  void TakeFirst(Node& from, uint32_t count);
-  void TakeLast(Node& from, uint32_t count);
-  void Sum();
-
- private:
-  explicit Node(uint32_t level) : level_(level) {}
-  ~Node() = default;
-  void Delete() const;
-  Node** children() const;
-  void MakeRoom(uint32_t i, uint32_t count);
-  void CloseGap(uint32_t i, uint32_t count);
-  void CopyEntries(uint32_t to, const Node& from, uint32_t begin, uint32_t count);
-
-  RefCount count_;
-  const uint32_t level_;
-  uint32_t size_ = 0;
-  Sums sums_;
-  const Object* firsts_[kMaxEntries];  // Of a leaf: the objects, each with a reference.
-  // Behind it, in an inner node: the children, each with a reference.
-};
-
-ObjectTree::Node* ObjectTree::Node::New(uint32_t level) {
-  const size_t children = level == 0 ? 0 : sizeof(Node*) * kMaxEntries;
-  return new (::operator new(sizeof(Node) + children)) Node(level);
-}
-
-ObjectTree::Node** ObjectTree::Node::children() const {
-  return reinterpret_cast<Node**>(const_cast<Node*>(this) + 1);
-}
-
-ObjectTree::Node* ObjectTree::Node::Clone() const {
-  Node* const copy = New(level_);
-  copy->sums_ = sums_;
-  copy->size_ = size_;
-  copy->CopyEntries(0, *this, 0, size_);
-  for (uint32_t i = 0; i < size_; ++i) {
-    if (is_leaf()) {
-      firsts_[i]->Ref();
-    } else {
-      child(i)->Ref();
-    }
-  }
-  return copy;
-}
-
-void ObjectTree::Node::Delete() const {
-  for (uint32_t i = 0; i < size_; ++i) {
-    if (is_leaf()) {
-      firsts_[i]->Unref();
-    } else {
-      child(i)->Unref();
-    }
-  }
-  auto* const self = const_cast<Node*>(this);
-  self->~Node();
-  ::operator delete(self);
-}
-
-uint32_t ObjectTree::Node::LowerBound(std::string_view key) const {
-  const auto* const found =
-      std::lower_bound(firsts_, firsts_ + size_, key,
-                       [](const Object* object, std::string_view k) { return object->key() < k; });
-  return static_cast<uint32_t>(found - firsts_);
-}
-
-uint32_t ObjectTree::Node::ChildFor(std::string_view key) const {
-  const auto* const found =
-      std::upper_bound(firsts_, firsts_ + size_, key,
-                       [](std::string_view k, const Object* object) { return k < object->key(); });
-  // A key before all others belongs below the first child.
-  return found == firsts_ ? 0 : static_cast<uint32_t>(found - firsts_) - 1;
-}
-
-void ObjectTree::Node::CopyEntries(uint32_t to, const Node& from, uint32_t begin, uint32_t count) {
-  std::copy_n(from.firsts_ + begin, count, firsts_ + to);
-  if (!is_leaf()) std::copy_n(from.children() + begin, count, children() + to);
-}
-
-void ObjectTree::Node::MakeRoom(uint32_t i, uint32_t count) {
-  std::copy_backward(firsts_ + i, firsts_ + size_, firsts_ + size_ + count);
-  if (!is_leaf()) {
-    std::copy_backward(children() + i, children() + size_, children() + size_ + count);
-  }
-  size_ += count;
-}
-
-void ObjectTree::Node::CloseGap(uint32_t i, uint32_t count) {
-  std::copy(firsts_ + i + count, firsts_ + size_, firsts_ + i);
-  if (!is_leaf()) std::copy(children() + i + count, children() + size_, children() + i);
-  size_ -= count;
-}
-
-void ObjectTree::Node::InsertObject(uint32_t i, const Object* object) {
-  MakeRoom(i, 1);
-  firsts_[i] = object;
-  sums_ += Sums::Of(*object);
-}
-
-void ObjectTree::Node::InsertChild(uint32_t i, Node* child) {
-  MakeRoom(i, 1);
-  children()[i] = child;
-  firsts_[i] = child->object(0);
-}
-
-const Object* ObjectTree::Node::ReplaceObject(uint32_t i, const Object* object) {
-  sums_ += Sums::Of(*object);
-  sums_ -= Sums::Of(*firsts_[i]);
-  return std::exchange(firsts_[i], object);
-}
-
-const Object* ObjectTree::Node::RemoveObject(uint32_t i) {
-  const Object* const object = firsts_[i];
-  CloseGap(i, 1);
-  sums_ -= Sums::Of(*object);
-  return object;
-}
-
-void ObjectTree::Node::RemoveChild(uint32_t i) { CloseGap(i, 1); }
-
-void ObjectTree::Node::Refresh(uint32_t i, const Sums& before) {
-  const Node& changed = *child(i);
-  sums_ += changed.sums_;
-  sums_ -= before;
-  if (changed.size_ > 0) firsts_[i] = changed.firsts_[0];
-}
-
-void ObjectTree::Node::TakeFirst(Node& from, uint32_t count) {
-  CopyEntries(size_, from, 0, count);
-  size_ += count;
-  from.CloseGap(0, count);
-}
-
-void ObjectTree::Node::TakeLast(Node& from, uint32_t count) {
-  MakeRoom(0, count);
-  CopyEntries(0, from, from.size_ - count, count);
-  from.size_ -= count;
-}
-
-void ObjectTree::Node::Sum() {
-  sums_ = {};
-  for (uint32_t i = 0; i < size_; ++i) {
-    sums_ += is_leaf() ? Sums::Of(*firsts_[i]) : child(i)->sums_;
-  }
 }
 
 // Changes one tree: every node it writes to is the tree's alone, or becomes so first.
@@ -455,6 +264,23 @@ void ObjectTree::Cursor::Prefetch() const {
   __builtin_prefetch(object);
   __builtin_prefetch(object + 64);
 }
+
+std::optional<ObjectTree::Leaf> ObjectTree::Cursor::WholeLeaf() const {
+  if (depth_ == 0 || path_[depth_ - 1].index != 0) return std::nullopt;
+  return Leaf(*path_[depth_ - 1].node);
+}
+
+void ObjectTree::Cursor::SkipLeaf() {
+  Level& leaf = path_[depth_ - 1];
+  leaf.index = leaf.node->size() - 1;
+  Next();
+}
+
+size_t ObjectTree::Leaf::size() const { return node_->size(); }
+const Object& ObjectTree::Leaf::operator[](size_t i) const {
+  return *node_->object(static_cast<uint32_t>(i));
+}
+const ReadyBlocks& ObjectTree::Leaf::ready() const { return node_->ready(); }
 
 ObjectTree::Sums ObjectTree::sums() const { return root_ ? root_->sums() : Sums(); }
 

@@ -9,12 +9,15 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
 #include "cache/object.h"
 
 namespace weir {
+
+class ReadyBlocks;
 
 class ObjectTree {
  public:
@@ -30,8 +33,22 @@ class ObjectTree {
     Sums& operator-=(const Sums& other);
     friend bool operator==(const Sums&, const Sums&) = default;
   };
-  class Node;  // In object_tree.cc.
+  class Node;  // In tree_node.h.
   class Editor;
+
+  // Neighbours that all trees share which hold them unchanged. Valid as a cursor is.
+  class Leaf {
+   public:
+    size_t size() const;  // From 1 to 64.
+    const Object& operator[](size_t i) const;
+    // What readers have made of exactly these objects.
+    const ReadyBlocks& ready() const;
+
+   private:
+    friend class ObjectTree;
+    explicit Leaf(const Node& node) : node_(&node) {}
+    const Node* node_;
+  };
 
   // Walks in key order. Valid as long as the tree that it came from lives unchanged.
   class Cursor {
@@ -43,6 +60,9 @@ class ObjectTree {
     void Next();  // O(1) amortised.
     // Starts fetching the memory of an object some steps ahead; may do nothing.
     void Prefetch() const;
+    // The leaf whose first object this is; nothing within one. And the way past it.
+    std::optional<Leaf> WholeLeaf() const;
+    void SkipLeaf();
 
    private:
     friend class ObjectTree;

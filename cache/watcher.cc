@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "cache/fan_out.h"
+#include "cache/leaf_blocks.h"
 
 namespace weir {
 namespace {
@@ -132,10 +133,28 @@ bool CachedWatcher::Visit() {
   return !caught_up;
 }
 
+// The leaf that begins here, if every client of this form gets it whole and compressed.
+std::optional<ObjectTree::Leaf> CachedWatcher::LeafForAll() const {
+  if (!view_.form.gzip_members || !view_.filter.everything() || initial_->candidates) {
+    return std::nullopt;
+  }
+  return initial_->cursor.WholeLeaf();
+}
+
 void CachedWatcher::GatherInitial(FrameGather& gather) {
   const Framing& framing = fan_out_->FramingOf(view_.form);
-  for (size_t scanned = 0; !initial_->AtEnd(); ++scanned) {
-    if (scanned == kVisitScan) return;
+  size_t scanned = 0;
+  for (; !initial_->AtEnd(); ++scanned) {
+    if (scanned >= kVisitScan) return;
+    if (const auto leaf = LeafForAll()) {
+      http::DeflatedBlocks spare;
+      const http::DeflatedBlocks& blocks = LeafInitialEvents(*leaf, framing, spare);
+      if (!gather.Fits(blocks.bytes.size(), kVisitBytes)) return;
+      gather.AddBlocks(blocks, leaf->size());
+      scanned += leaf->size();
+      initial_->cursor.SkipLeaf();
+      continue;
+    }
     const Object& object = initial_->Front();
     if (view_.filter.Matches(object)) {
       if (!gather.Fits(framing.InitialBytes(object), kVisitBytes)) return;

@@ -70,6 +70,7 @@ class CachedWatcher final : public Watcher, public PlaceHook, public WheelHook {
   // One write of what is owed. Returns whether more is owed.
   bool Visit();
   void GatherInitial(FrameGather& gather);
+  std::optional<ObjectTree::Leaf> LeafForAll() const;
   void GatherEvents(FrameGather& gather);
   bool Lost() const;
 

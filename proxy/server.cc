@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "cache/ready_blocks.h"
 #include "cache/registry.h"
 #include "protocol/base/log.h"
 #include "proxy/admin/admin_server.h"
@@ -200,6 +201,7 @@ void Server::Impl::StartLanes() {
     homes.push_back({worker, [worker, this] { return MakeHttpListWatcher(*worker, upstream); }});
   }
   for (const auto& lane : lanes) lane->worker.Start();
+  ReadyBlocks::SetLimit(config.cache_max_bytes / 8);
   registry = Registry::Make(RegistryOptions(config), std::move(homes));
   for (const auto& owned : lanes) {
     Lane* const lane = owned.get();

@@ -2,6 +2,7 @@
 
 #include <isa-l/crc.h>
 #include <isa-l/igzip_lib.h>
+#include <zlib.h>
 
 #include <algorithm>
 #include <array>
@@ -72,6 +73,21 @@ Deflater& ThreadDeflater() {
   return *deflater;
 }
 
+// Appends `pieces` as blocks, and counts them in.
+void AppendBlocks(std::span<const std::string_view> pieces, uint32_t& crc, uint32_t& length,
+                  std::string& out) {
+  Deflater& deflater = ThreadDeflater();
+  for (std::string_view piece : pieces) {
+    for (piece = deflater.Take(piece); !piece.empty(); piece = deflater.Take(piece)) {
+      deflater.Flush(crc, length, out);
+    }
+  }
+  if (deflater.empty()) return;
+  deflater.Flush(crc, length, out);
+  // ISA-L's flush adds one only to what it compresses, not to what it stores.
+  out.append(kEmptyBlock);
+}
+
 void AppendLittleEndian(uint32_t number, std::string& out) {
   for (int shift = 0; shift < 32; shift += 8) out += static_cast<char>(number >> shift & 0xFF);
 }
@@ -86,16 +102,14 @@ void GzipWriter::Begin(std::string& out) {
 
 void GzipWriter::Add(std::span<const std::string_view> pieces, std::string& out) {
   Begin(out);
-  Deflater& deflater = ThreadDeflater();
-  for (std::string_view piece : pieces) {
-    for (piece = deflater.Take(piece); !piece.empty(); piece = deflater.Take(piece)) {
-      deflater.Flush(crc_, length_, out);
-    }
-  }
-  if (deflater.empty()) return;
-  deflater.Flush(crc_, length_, out);
-  // ISA-L's flush adds one only to what it compresses, not to what it stores.
-  out.append(kEmptyBlock);
+  AppendBlocks(pieces, crc_, length_, out);
+}
+
+void GzipWriter::Add(const DeflatedBlocks& blocks, std::string& out) {
+  Begin(out);
+  out.append(blocks.bytes);
+  crc_ = static_cast<uint32_t>(crc32_combine(crc_, blocks.crc, blocks.length));
+  length_ += blocks.length;
 }
 
 void GzipWriter::Finish(std::string& out) {
@@ -104,6 +118,13 @@ void GzipWriter::Finish(std::string& out) {
   AppendLittleEndian(crc_, out);
   AppendLittleEndian(length_, out);
   *this = GzipWriter();
+}
+
+DeflatedBlocks Deflate(std::span<const std::string_view> pieces) {
+  DeflatedBlocks blocks;
+  AppendBlocks(pieces, blocks.crc, blocks.length, blocks.bytes);
+  blocks.bytes.shrink_to_fit();
+  return blocks;
 }
 
 std::string GzipMember(std::span<const std::string_view> pieces) {

@@ -13,6 +13,15 @@
 
 namespace weir::http {
 
+// Bytes compressed as blocks that depend on nothing before them and end on a byte: made once, a
+// part of any number of members.
+struct DeflatedBlocks {
+  std::string bytes;
+  uint32_t crc = 0;     // CRC-32 of what was compressed,
+  uint32_t length = 0;  // and its size; below 4 GiB.
+};
+DeflatedBlocks Deflate(std::span<const std::string_view> pieces);
+
 // One member after the other: after Finish() the next Add() begins a new one, and readers take
 // the concatenation for one body. 12 bytes; any thread, one at a time. The first use on a thread
 // makes its compressor, 700 KiB that stay until the thread ends.
@@ -26,8 +35,12 @@ class GzipWriter {
   // Appends `pieces`, one after the other, compressed, to `out`. All of it can be read as soon as
   // it arrives. At worst `out` grows by 1/10,000 more than the pieces hold, and 40 bytes.
   void Add(std::span<const std::string_view> pieces, std::string& out);
+  // Appends what was compressed before: a copy of the compressed bytes.
+  void Add(const DeflatedBlocks& blocks, std::string& out);
   // Appends the member's end; of nothing that was added, an empty member.
   void Finish(std::string& out);
+  // Whether a member is under way.
+  bool begun() const { return begun_; }
 
  private:
   void Begin(std::string& out);

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "cache/ready_blocks.h"
 #include "protocol/k8s/read_request.h"
 #include "proxy/config/version.h"
 
@@ -260,6 +261,9 @@ void WriteFeeds(std::span<const FeedStatus> feeds, MetricsWriter& writer) {
          number(&FeedStatus::probes));
   family("weir_feed_resyncs_total", kCounter, "Times that the cache was made anew from a LIST.",
          number(&FeedStatus::resyncs));
+  writer.Family("weir_cache_compressed_bytes", kGauge,
+                "Bytes of objects that are kept compressed for answers in gzip.");
+  writer.Sample({}, uint64_t{ReadyBlocks::held_bytes()});
   writer.Family("weir_feed_state", kGauge, "1 for the state that the feed is in.");
   for (const FeedStatus& f : feeds) {
     writer.Sample({{"group", f.id.group},

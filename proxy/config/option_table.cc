@@ -225,8 +225,10 @@ void AddServing(std::vector<Option>& table) {
 
 void AddCache(std::vector<Option>& table) {
   constexpr std::string_view kGroup = "Cache";
-  table.push_back(Bytes(kGroup, "cache-max-bytes", &Config::cache_max_bytes, uint64_t{1} << 20,
-                        "Memory for objects and history of all resources together."));
+  table.push_back(
+      Bytes(kGroup, "cache-max-bytes", &Config::cache_max_bytes, uint64_t{1} << 20,
+            "Memory for objects and history of all resources together; an eighth more may hold "
+            "them compressed."));
   table.push_back(Texts(kGroup, "cache-never", &Config::cache_never,
                         "Resources (pods, deployments.apps) that are always forwarded."));
   table.push_back(Texts(kGroup, "cache-only", &Config::cache_only,

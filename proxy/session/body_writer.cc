@@ -12,6 +12,10 @@ namespace {
 
 // Written at once even where nothing of it is taken: then the client is waited for.
 constexpr size_t kLeastBytes = size_t{16} << 10;
+// Ready blocks are sent once they are so many bytes, or, since they may have been made just now,
+// once that was about a millisecond's work.
+constexpr size_t kBlocksBytes = size_t{64} << 10;
+constexpr uint64_t kMostBehindBlocks = uint64_t{2} << 20;
 
 size_t SizeOf(std::span<const std::string_view> pieces) {
   size_t bytes = 0;
@@ -72,11 +76,25 @@ Async<Status> BodyWriter::AddLaidOut(std::span<const std::string_view> pieces) {
 
 Async<Status> BodyWriter::AddCompressed(std::span<const std::string_view> pieces) {
   if (gzip_ == nullptr) co_return co_await Send(pieces);
-  compressed_.clear();
   gzip_->Add(pieces, compressed_);
+  co_return co_await SendCompressed();
+}
+
+Async<Status> BodyWriter::AddBlocks(const http::DeflatedBlocks& blocks) {
+  gzip_->Add(blocks, compressed_);
+  behind_compressed_ += blocks.length;
+  const bool enough = compressed_.size() >= kBlocksBytes || behind_compressed_ >= kMostBehindBlocks;
+  if (!enough) co_return OkStatus();
+  co_return co_await SendCompressed();
+}
+
+Async<Status> BodyWriter::SendCompressed() {
   const std::string_view piece = compressed_;
   const std::span<const std::string_view> one(&piece, 1);
-  co_return co_await Send(one);
+  const Status sent = co_await Send(one);
+  compressed_.clear();
+  behind_compressed_ = 0;
+  co_return sent;
 }
 
 Async<Status> BodyWriter::Send(std::span<const std::string_view> pieces) {
@@ -134,11 +152,8 @@ Async<Status> BodyWriter::Finish() {
     WEIR_CO_TRY(co_await AddCompressed(one));
   }
   if (gzip_ != nullptr) {
-    compressed_.clear();
     gzip_->Finish(compressed_);
-    const std::string_view piece = compressed_;
-    const std::span<const std::string_view> one(&piece, 1);
-    WEIR_CO_TRY(co_await Send(one));
+    WEIR_CO_TRY(co_await SendCompressed());
   }
   if (!exchange_.started()) {
     head_.body = {http::BodyFraming::Kind::kLength, first_.size()};

@@ -38,11 +38,16 @@ class BodyWriter {
   // Others on the worker have had their turn, and the socket has taken what it got, when it is
   // back.
   Async<Status> Add(std::span<const std::string_view> pieces);
+  // Whether all is compressed from here on, so that compressed blocks can be added as they are.
+  // They are copied, and wait for others to make a write worth its price.
+  bool compresses() const { return gzip_ != nullptr && indenter_ == nullptr; }
+  Async<Status> AddBlocks(const http::DeflatedBlocks& blocks);
   Async<Status> Finish();
 
  private:
   Async<Status> AddIndented(std::string_view text);
   Async<Status> AddLaidOut(std::span<const std::string_view> pieces);
+  Async<Status> SendCompressed();
   Async<Status> AddCompressed(std::span<const std::string_view> pieces);
   Async<Status> Send(std::span<const std::string_view> pieces);
   Async<Status> WriteWindows(std::span<const std::string_view> pieces);
@@ -55,8 +60,9 @@ class BodyWriter {
   bool undecided_ = false;  // Whether to compress: `held_` is the body so far.
   std::string held_;
   std::unique_ptr<http::GzipWriter> gzip_;  // Null: identity.
-  std::string compressed_;
-  std::string first_;  // What may yet be the whole answer.
+  std::string compressed_;                  // Not sent yet.
+  uint64_t behind_compressed_ = 0;          // What it was made of.
+  std::string first_;                       // What may yet be the whole answer.
 };
 
 }  // namespace weir

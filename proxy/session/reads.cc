@@ -151,6 +151,7 @@ Async<void> ServeList(Service& service, Exchange& exchange, const ReadRequest& r
   options.gzip = request.gzip;
   options.known_bytes = cursor.total_bytes();
   BodyWriter body(exchange, std::move(head), options);
+  if (body.compresses()) cursor.UseBlocks();
   Gather gather;
   size_t window = kFirstBytes;
   for (;;) {
@@ -161,8 +162,14 @@ Async<void> ServeList(Service& service, Exchange& exchange, const ReadRequest& r
       co_await net::post(service.worker.io(), net::use_awaitable_t<IoExecutor>());
       continue;
     }
-    ProcessMetrics().list_bytes.Add(gather.bytes());
-    const Status added = co_await body.Add(gather.pieces());
+    Status added;
+    if (step == ListCursor::Step::kBlocks) {
+      ProcessMetrics().list_bytes.Add(cursor.blocks().length);
+      added = co_await body.AddBlocks(cursor.blocks());
+    } else {
+      ProcessMetrics().list_bytes.Add(gather.bytes());
+      added = co_await body.Add(gather.pieces());
+    }
     if (!added.ok()) co_return;
     window = BodyWriter::kWindowBytes;
   }

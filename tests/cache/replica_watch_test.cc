@@ -1,5 +1,7 @@
+#include "cache/ready_blocks.h"
 #include "cache/watcher.h"
 #include "tests/cache/replica_fixture.h"
+#include "tests/fakes/gunzip.h"
 
 namespace weir {
 namespace {
@@ -101,6 +103,34 @@ TEST_F(ReplicaWatchTest, ALargeSnapshotIsWrittenInVisitsAndSurvivesWhatHappensMe
   EXPECT_EQ(events[100], "BOOKMARK! 100");
   EXPECT_EQ(events[101], "DELETED n/p100 101");
   EXPECT_EQ(events[200], "DELETED n/p199 200");
+}
+
+TEST_F(ReplicaWatchTest, CompressedInitialEventsAreMadeOnceForAllWatchers) {
+  const PodShape big{.note = std::string(10000, 'x')};
+  for (int i = 100; i < 900; ++i) log_.Seed("n/p" + std::to_string(i), 50, big);
+  Sync();
+  const auto plain = Watch(InitialSpec())->sink.all;
+  const auto compressed = [&](Filter filter) {
+    WatchSpec spec = InitialSpec(std::move(filter));
+    spec.form.gzip_members = true;
+    return Watch(std::move(spec))->sink.writes;
+  };
+  const auto joined = [](const std::vector<std::string>& writes) {
+    std::string all;
+    for (const std::string& write : writes) {
+      EXPECT_EQ(Gunzip(write).back(), '\n') << "each write is whole members of whole frames";
+      all += write;
+    }
+    return Gunzip(all);
+  };
+  const size_t before = ReadyBlocks::held_bytes();
+  const auto first = compressed({});
+  const size_t held = ReadyBlocks::held_bytes();
+  EXPECT_GT(held, before);
+  EXPECT_EQ(joined(first), plain);
+  EXPECT_EQ(compressed({}), first);
+  EXPECT_EQ(joined(compressed(Wants("n"))), plain);
+  EXPECT_EQ(ReadyBlocks::held_bytes(), held);
 }
 
 TEST_F(ReplicaWatchTest, AnOldRevisionIsReplayedFromTheLogInOrderAndFiltered) {

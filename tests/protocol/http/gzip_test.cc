@@ -3,36 +3,15 @@
 #include <gtest/gtest.h>
 #include <zlib.h>
 
-#include <array>
 #include <random>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "tests/fakes/gunzip.h"
+
 namespace weir::http {
 namespace {
-
-// What zlib reads out of `members`, one after the other; "broken" where any is not whole.
-std::string Gunzip(std::string_view members) {
-  std::string text;
-  z_stream stream{};
-  EXPECT_EQ(inflateInit2(&stream, 15 + 16), Z_OK);
-  std::string input(members);
-  stream.next_in = reinterpret_cast<Bytef*>(input.data());
-  stream.avail_in = static_cast<uInt>(input.size());
-  std::array<char, 65536> buffer;
-  int result = Z_OK;
-  while (stream.avail_in > 0 || result == Z_OK) {
-    if (result == Z_STREAM_END) inflateReset(&stream);
-    stream.next_out = reinterpret_cast<Bytef*>(buffer.data());
-    stream.avail_out = static_cast<uInt>(buffer.size());
-    result = inflate(&stream, Z_NO_FLUSH);
-    text.append(buffer.data(), buffer.size() - stream.avail_out);
-    if (result != Z_OK && result != Z_STREAM_END) break;
-  }
-  inflateEnd(&stream);
-  return result == Z_STREAM_END ? text : "broken";
-}
 
 // What can be read of a member that is not finished.
 std::string GunzipBeginning(std::string input) {
@@ -172,6 +151,30 @@ TEST(GzipTest, WritersShareAThreadsCompressor) {
   second.Finish(second_out);
   EXPECT_EQ(Gunzip(first_out), std::string(48, 'a') + std::string(16, 'b'));
   EXPECT_EQ(Gunzip(second_out), std::string(48, 'b'));
+}
+
+TEST(GzipTest, BlocksMadeBeforeArePartsOfAnyMember) {
+  const std::vector<std::string> texts = {Json(1), Noise(300000), Json(9000), "", Json(50)};
+  std::vector<DeflatedBlocks> blocks;
+  for (const std::string& text : texts) {
+    const std::string_view piece = text;
+    blocks.push_back(Deflate(std::span(&piece, 1)));
+    EXPECT_EQ(blocks.back().length, text.size());
+  }
+  for (size_t first = 0; first < texts.size(); ++first) {
+    GzipWriter writer;
+    std::string out;
+    std::string text;
+    for (size_t i = first; i < texts.size(); ++i) {
+      writer.Add(blocks[i], out);
+      const std::string_view between = "between";
+      writer.Add(std::span(&between, 1), out);
+      text += texts[i] + "between";
+      EXPECT_EQ(GunzipBeginning(out), text.substr(0, 1 << 20));
+    }
+    writer.Finish(out);
+    EXPECT_EQ(Gunzip(out), text);
+  }
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "protocol/k8s/accept.h"
+#include "tests/fakes/gunzip.h"
 #include "tests/proxy/net/net_fixture.h"
 #include "tests/proxy/session/memory_exchange.h"
 
@@ -79,6 +80,37 @@ class BodyWriterTest : public ::testing::Test {
 
   Worker worker_{0};
 };
+
+TEST_F(BodyWriterTest, ReadyBlocksStandBetweenWhatIsCompressedNow) {
+  const std::string a(200000, 'a');
+  const std::string b(3000000, 'b');
+  const std::string_view b_piece = b;
+  const http::DeflatedBlocks blocks = http::Deflate(std::span(&b_piece, 1));
+  auto exchange = std::make_unique<MemoryExchange>(worker_, http::RequestHead());
+  RunOn(worker_, [&]() -> Async<void> {
+    http::ResponseHead head;
+    head.status = 200;
+    BodyWriter::Options options;
+    options.gzip = true;
+    options.known_bytes = 2 * a.size() + 3 * b.size();
+    BodyWriter body(*exchange, std::move(head), options);
+    EXPECT_TRUE(body.compresses());
+    const std::string_view view = a;
+    const std::span<const std::string_view> one(&view, 1);
+    Status status = co_await body.Add(one);
+    EXPECT_TRUE(status.ok());
+    for (int i = 0; i < 3; ++i) {
+      status = co_await body.AddBlocks(blocks);
+      EXPECT_TRUE(status.ok());
+    }
+    status = co_await body.Add(one);
+    EXPECT_TRUE(status.ok());
+    status = co_await body.Finish();
+    EXPECT_TRUE(status.ok());
+  });
+  EXPECT_EQ(Gunzip(exchange->body), a + b + b + b + a);
+  EXPECT_TRUE(IsGzip(*exchange));
+}
 
 TEST_F(BodyWriterTest, ShortBodiesHaveALengthAndLongOnesHaveChunks) {
   for (const size_t size : {size_t{5}, size_t{2048}, size_t{2049}, size_t{700000}}) {
