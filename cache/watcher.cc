@@ -133,12 +133,16 @@ bool CachedWatcher::Visit() {
   return !caught_up;
 }
 
-// The leaf that begins here, if every client of this form gets it whole and compressed.
+// The leaf that begins here, if it is to be sent whole and compressed. Most selectors that many
+// clients have, such as kube-proxy's, leave out next to nothing: all of them share what is ready.
 std::optional<ObjectTree::Leaf> CachedWatcher::LeafForAll() const {
-  if (!view_.form.gzip_members || !view_.filter.everything() || initial_->candidates) {
-    return std::nullopt;
+  if (!view_.form.gzip_members || initial_->candidates) return std::nullopt;
+  const auto leaf = initial_->cursor.WholeLeaf();
+  if (!leaf || view_.filter.everything()) return leaf;
+  for (size_t i = 0; i < leaf->size(); ++i) {
+    if (!view_.filter.Matches((*leaf)[i])) return std::nullopt;
   }
-  return initial_->cursor.WholeLeaf();
+  return leaf;
 }
 
 void CachedWatcher::GatherInitial(FrameGather& gather) {

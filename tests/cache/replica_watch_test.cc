@@ -108,6 +108,8 @@ TEST_F(ReplicaWatchTest, ALargeSnapshotIsWrittenInVisitsAndSurvivesWhatHappensMe
 TEST_F(ReplicaWatchTest, CompressedInitialEventsAreMadeOnceForAllWatchers) {
   const PodShape big{.note = std::string(10000, 'x')};
   for (int i = 100; i < 900; ++i) log_.Seed("n/p" + std::to_string(i), 50, big);
+  for (int i = 0; i < 3; ++i)
+    log_.Seed("n/web" + std::to_string(i), 50, {.labels = R"("app":"web")"});
   Sync();
   const auto plain = Watch(InitialSpec())->sink.all;
   const auto compressed = [&](Filter filter) {
@@ -129,7 +131,12 @@ TEST_F(ReplicaWatchTest, CompressedInitialEventsAreMadeOnceForAllWatchers) {
   EXPECT_GT(held, before);
   EXPECT_EQ(joined(first), plain);
   EXPECT_EQ(compressed({}), first);
-  EXPECT_EQ(joined(compressed(Wants("n"))), plain);
+  // Others share what they want whole.
+  EXPECT_EQ(compressed(Wants("n")), first);
+  const auto without = [&](std::string_view labels) { return Wants("", labels); };
+  for (const char* const labels : {"app!=web", "!none", "app=web", "app"}) {
+    EXPECT_EQ(joined(compressed(without(labels))), Watch(InitialSpec(without(labels)))->sink.all);
+  }
   EXPECT_EQ(ReadyBlocks::held_bytes(), held);
 }
 
