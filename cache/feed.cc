@@ -75,8 +75,10 @@ void Feed::BeginList() {
     // Told to the other feeds at once, so that many that list together do not all fit.
     const size_t standing = cache_.object_bytes() + cache_.log_bytes();
     memory_.Set(standing + bytes);
-    return memory_.budget().Fits(0);
+    did_not_fit_ = !memory_.budget().Fits(0);
+    return !did_not_fit_;
   };
+  did_not_fit_ = false;
   list_ = std::make_unique<ListLoad>(upstream_, path_, std::move(options),
                                      [this](ListOutcome outcome) { OnListed(std::move(outcome)); });
 }
@@ -96,6 +98,7 @@ void Feed::OnListFailed(const ListOutcome& outcome) {
   memory_.Set(cache_.object_bytes() + cache_.log_bytes());
   if (outcome.opaque_revision) return Refuse(why, true);
   if (RefusesType(outcome.http)) return OnHttpRefusal(outcome.http, why);
+  if (did_not_fit_ && listener_.OnMemoryShort()) return Retry(Next::kList, Duration(0), why);
   if (absl::IsResourceExhausted(outcome.status) || absl::IsInvalidArgument(outcome.status))
     return Refuse(why, false);
   if (outcome.http == 0 || outcome.http >= 500 || outcome.http == 200) upstream_.SwitchEndpoint();

@@ -42,6 +42,9 @@ class FeedListener {
   virtual void OnFeedProgress() = 0;
   // Upstream answers 404: the type may be gone.
   virtual void OnTypeMissing() = 0;
+  // What the feed has, or is about to have, does not fit beside the others'. Whether some of theirs
+  // is being given up, so that it is worth another try in a while.
+  virtual bool OnMemoryShort() = 0;
 };
 
 class Feed final : private WatchStream::Handler {
@@ -170,7 +173,8 @@ class Feed final : private WatchStream::Handler {
   std::string reason_;
   Counters counters_;
   bool has_history_ = false;
-  bool custom_;  // As configured, or as the first object showed.
+  bool did_not_fit_ = false;  // The last LIST.
+  bool custom_;               // As configured, or as the first object showed.
   Revision proven_;
 
   std::unique_ptr<ListLoad> list_, probe_, quiet_probe_;

@@ -85,6 +85,8 @@ void FeedHome::OnTypeMissing() {
   if (options_.on_type_missing) options_.on_type_missing();
 }
 
+bool FeedHome::OnMemoryShort() { return options_.on_memory_short && options_.on_memory_short(); }
+
 FeedStatus FeedHome::Status() const {
   const MutexLock lock(mutex_);
   return status_;

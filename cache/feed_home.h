@@ -33,6 +33,7 @@ class FeedHome final : public std::enable_shared_from_this<FeedHome>, private Fe
     // On the home executor, after everything that may have changed the cache.
     std::function<void(const Cache&)> on_progress;
     std::function<void()> on_type_missing;
+    std::function<bool()> on_memory_short;  // See FeedListener.
   };
   using MakeUpstream = std::function<std::unique_ptr<ListWatcher>()>;
 
@@ -56,6 +57,7 @@ class FeedHome final : public std::enable_shared_from_this<FeedHome>, private Fe
  private:
   void OnFeedProgress() override;
   void OnTypeMissing() override;
+  bool OnMemoryShort() override;
   void StopHere();
   void PublishStatus() ABSL_LOCKS_EXCLUDED(mutex_);
 

@@ -108,7 +108,7 @@ void Feed::SetCacheState(CacheState state) {
 
 bool Feed::Account() {
   memory_.Set(cache_.object_bytes() + cache_.log_bytes());
-  if (!memory_.budget().Overrun()) return true;
+  if (!memory_.budget().Overrun() || listener_.OnMemoryShort()) return true;
   Refuse("the caches together exceed the memory budget", false);
   return false;
 }

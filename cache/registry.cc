@@ -8,19 +8,17 @@
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "cache/definition_facts.h"
 #include "cache/discovery.h"
 #include "cache/fact_table.h"
 #include "cache/feed_home.h"
 #include "cache/memory_budget.h"
-#include "cache/upstream_json.h"
 #include "protocol/base/log.h"
 #include "protocol/base/mutex.h"
 
 namespace weir {
 namespace {
-
-const ResourceId kApiServices{"apiregistration.k8s.io", "v1", "apiservices"};
-const ResourceId kCrds{"apiextensions.k8s.io", "v1", "customresourcedefinitions"};
 
 ResourceType BuiltInType(const ResourceId& id, std::string kind) {
   return {.id = id,
@@ -31,36 +29,10 @@ ResourceType BuiltInType(const ResourceId& id, std::string kind) {
           .can_watch = true};
 }
 
-// The object as JSON, for the few that are decoded.
-std::string ToJson(const Object& object) { return "{" + std::string(object.rest()); }
-
-// Every change of a definition's spec raises its generation (apiextensions-apiserver, strategy.go).
-int64_t CrdFact(const Object& object) {
-  return std::max<int64_t>(1, ObjectGeneration(ToJson(object)));
-}
-CustomTypes::mapped_type FieldsByVersion(const Object& crd) {
-  CustomTypes::mapped_type fields;
-  for (const auto& [version, paths] : SelectablePaths(ToJson(crd))) {
-    fields[version] = SelectableFields::Custom(paths);
-  }
-  return fields;
-}
-int64_t ApiServiceFact(const Object& object) { return IsAggregated(ToJson(object)) ? 1 : 0; }
-
-// "v1.apps" → "apps/v1", "v1." → "v1": how APIServices are named.
-std::string GroupVersionOf(std::string_view api_service) {
-  const size_t dot = api_service.find('.');
-  if (dot == std::string_view::npos) return std::string(api_service);
-  const std::string version(api_service.substr(0, dot));
-  const std::string group(api_service.substr(dot + 1));
-  return group.empty() ? version : group + "/" + version;
-}
-
-// "crontabs.stable.example.com" → "stable.example.com".
-std::string GroupOf(std::string_view crd) {
-  const size_t dot = crd.find('.');
-  return dot == std::string_view::npos ? std::string() : std::string(crd.substr(dot + 1));
-}
+// How often it is looked at who reads what; and without a reader for how long a feed may be ended
+// for the sake of another one.
+constexpr Duration kLook = std::chrono::seconds(15);
+constexpr Duration kUnread = std::chrono::seconds(60);
 
 bool Contains(const std::vector<std::string>& list, const ResourceId& id) {
   return std::find(list.begin(), list.end(), id.GroupResource()) != list.end();
@@ -87,6 +59,7 @@ class Core : public std::enable_shared_from_this<Core> {
     std::vector<std::shared_ptr<Replica>> replicas;  // By worker; null where none has read it yet.
     TimePoint used;       // When it was last opened, or last seen with watchers.
     bool pinned = false;  // The registry itself reads it: never idle.
+    bool warm = false;    // Configured to run always: never idle either.
   };
 
   bool Excluded(const ResourceId& id) const;
@@ -95,6 +68,9 @@ class Core : public std::enable_shared_from_this<Core> {
                                     const WantedEncoding& wanted) ABSL_LOCKS_EXCLUDED(mutex_);
   std::shared_ptr<Replica> Admit(size_t worker, const ResourceType& type,
                                  const WantedEncoding& wanted) ABSL_LOCKS_EXCLUDED(mutex_);
+  // The feed, started if it does not run; null: none in that encoding.
+  Entry* FindOrAdd(const ResourceType& type, const WantedEncoding& wanted)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Entry& AddEntry(const DiscoveredType& type, Encoding encoding, std::optional<size_t> at,
                   FeedHome::Options options) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::shared_ptr<Replica> ReplicaOf(Entry& entry, size_t worker)
@@ -106,6 +82,7 @@ class Core : public std::enable_shared_from_this<Core> {
   template <typename Wanted>
   void End(Wanted wanted, std::string_view why) ABSL_LOCKS_EXCLUDED(mutex_);
   void Release(Entry entry);
+  void OnReleased() ABSL_LOCKS_EXCLUDED(mutex_);
   // After an upstream upgrade the same revisions may have new bytes.
   void ListAllAgain(std::string_view version) ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -116,6 +93,13 @@ class Core : public std::enable_shared_from_this<Core> {
   void ArmIdleTimer(size_t worker);
   void NoteReaders(size_t worker) ABSL_LOCKS_EXCLUDED(mutex_);
   void EndIdle() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Starts what of `prewarm` does not run, now and whenever it was ended.
+  void KeepWarm() ABSL_LOCKS_EXCLUDED(mutex_);
+  void Warm(const ResourceId& id, const std::optional<DiscoveredType>& type)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  // For a feed that is read: ends the largest one that nobody has read lately, unless one that was
+  // ended is still letting go of its memory. False: there is none.
+  bool MakeRoomFor(const FeedKey& reading) ABSL_LOCKS_EXCLUDED(mutex_);
 
   const Registry::Options options_;
   const std::vector<Registry::Worker> workers_;
@@ -126,6 +110,8 @@ class Core : public std::enable_shared_from_this<Core> {
   absl::flat_hash_map<FeedKey, Entry> entries_ ABSL_GUARDED_BY(mutex_);
   uint64_t next_seed_ ABSL_GUARDED_BY(mutex_);
   bool shut_down_ ABSL_GUARDED_BY(mutex_) = false;
+  size_t releasing_ ABSL_GUARDED_BY(mutex_) = 0;  // Feeds that have ended and hold memory yet.
+  absl::flat_hash_set<ResourceId> not_found_ ABSL_GUARDED_BY(mutex_);  // Of `prewarm`; said once.
 
   // First worker only.
   FactTable crds_{&CrdFact};
@@ -177,6 +163,9 @@ void Core::Start() {
       if (const auto core = weak.lock()) core->ArmIdleTimer(worker);
     });
   }
+  first.Post([weak] {
+    if (const auto core = weak.lock()) core->KeepWarm();
+  });
 }
 
 bool Core::Excluded(const ResourceId& id) const {
@@ -221,18 +210,27 @@ void Core::Open(size_t worker, const ResourceId& id, const WantedEncoding& wante
 std::shared_ptr<Replica> Core::Admit(size_t worker, const ResourceType& type,
                                      const WantedEncoding& wanted) {
   const MutexLock lock(mutex_);
+  Entry* const entry = FindOrAdd(type, wanted);
+  return entry == nullptr ? nullptr : ReplicaOf(*entry, worker);
+}
+
+Core::Entry* Core::FindOrAdd(const ResourceType& type, const WantedEncoding& wanted) {
   if (shut_down_) return nullptr;
   // Told under the lock: whoever changes what is told then ends the feeds that know the old.
   const DiscoveredType described = discovery_->Describe(type);
   const auto encoding = described.custom ? wanted.custom : wanted.built_in;
   if (!encoding) return nullptr;
   const auto found = entries_.find(FeedKey(type.id, *encoding));
-  if (found != entries_.end()) return ReplicaOf(found->second, worker);
+  if (found != entries_.end()) return &found->second;
   FeedHome::Options options;
   options.on_type_missing = [weak = std::weak_ptr(discovery_), id = type.id] {
     if (const auto discovery = weak.lock()) discovery->Recheck(id);
   };
-  return ReplicaOf(AddEntry(described, *encoding, std::nullopt, std::move(options)), worker);
+  options.on_memory_short = [weak = weak_from_this(), key = FeedKey(type.id, *encoding)] {
+    const auto core = weak.lock();
+    return core && core->MakeRoomFor(key);
+  };
+  return &AddEntry(described, *encoding, std::nullopt, std::move(options));
 }
 
 Core::Entry& Core::AddEntry(const DiscoveredType& type, Encoding encoding, std::optional<size_t> at,
@@ -254,6 +252,10 @@ Core::Entry& Core::AddEntry(const DiscoveredType& type, Encoding encoding, std::
   entry.home = std::make_shared<FeedHome>(*home.executor, home.make_list_watcher, type.type,
                                           std::move(options), budget_);
   entry.replicas.resize(workers_.size());
+  entry.used = home.executor->Now();
+  entry.warm = encoding == (type.custom ? Encoding::kJson : Encoding::kProtobuf) &&
+               std::find(options_.prewarm.begin(), options_.prewarm.end(), type.type.id) !=
+                   options_.prewarm.end();
   entry.home->Start();
   return entries_[FeedKey(type.type.id, encoding)] = std::move(entry);
 }
@@ -289,6 +291,7 @@ void Core::End(Wanted wanted, std::string_view why) {
     absl::erase_if(entries_, [&](auto& item) {
       if (item.second.pinned || !wanted(item.first, item.second)) return false;
       ended.push_back(std::move(item.second));
+      ++releasing_;
       return true;
     });
   }
@@ -309,9 +312,18 @@ void Core::Release(Entry entry) {
     if (entry.replicas[worker])
       replicas.emplace_back(workers_[worker].executor, std::move(entry.replicas[worker]));
   }
-  home->Stop([replicas = std::move(replicas)]() mutable {
+  home->Stop([replicas = std::move(replicas), weak = weak_from_this()]() mutable {
     for (auto& [executor, replica] : replicas) executor->Post([last = std::move(replica)] {});
+    if (const auto core = weak.lock()) core->OnReleased();
   });
+}
+
+void Core::OnReleased() {
+  {
+    const MutexLock lock(mutex_);
+    --releasing_;
+  }
+  if (options_.memory_returned) options_.memory_returned();
 }
 
 void Core::ListAllAgain(std::string_view version) {
@@ -334,7 +346,7 @@ void Core::OnCrds(const Cache& cache) {
   for (const std::string& name : changed) {
     const ObjectRef crd = tree.Find(name);
     if (crd) {
-      custom_types_.insert_or_assign(name, FieldsByVersion(*crd));
+      custom_types_.insert_or_assign(name, SelectableFieldsOf(*crd));
     } else {
       custom_types_.erase(name);
     }
@@ -370,7 +382,8 @@ void Core::OnApiServices(const Cache& cache) {
 // ---- Idle feeds
 
 void Core::ArmIdleTimer(size_t worker) {
-  workers_[worker].executor->After(options_.idle_timeout / 4, [weak = weak_from_this(), worker] {
+  const Duration look = std::min(options_.idle_timeout / 4, kLook);
+  workers_[worker].executor->After(look, [weak = weak_from_this(), worker] {
     const std::shared_ptr<Core> core = weak.lock();
     if (!core) return;
     core->NoteReaders(worker);
@@ -389,7 +402,77 @@ void Core::NoteReaders(size_t worker) {
 
 void Core::EndIdle() {
   const TimePoint oldest = workers_.front().executor->Now() - options_.idle_timeout;
-  End([oldest](const FeedKey&, const Entry& entry) { return entry.used < oldest; }, "idle");
+  const auto idle = [oldest](const FeedKey&, const Entry& entry) {
+    return !entry.warm && entry.used < oldest;
+  };
+  End(idle, "idle");
+}
+
+bool Core::MakeRoomFor(const FeedKey& reading) {
+  std::optional<FeedKey> largest;
+  {
+    const MutexLock lock(mutex_);
+    const TimePoint oldest = workers_.front().executor->Now() - kUnread;
+    const auto unread = [oldest](const Entry& entry) {
+      return !entry.pinned && !entry.warm && entry.used < oldest;
+    };
+    const auto reader = entries_.find(reading);
+    if (reader == entries_.end() || unread(reader->second)) return false;
+    if (releasing_ > 0) return true;
+    size_t most = 0;
+    for (const auto& [key, entry] : entries_) {
+      if (!unread(entry)) continue;
+      const FeedStatus status = entry.home->Status();
+      const size_t bytes = status.object_bytes + status.log_bytes;
+      if (bytes <= most) continue;
+      most = bytes;
+      largest = key;
+    }
+  }
+  if (!largest) return false;
+  End([&](const FeedKey& key, const Entry&) { return key == *largest; },
+      "not read lately, and another one needs its memory");
+  return true;
+}
+
+// ---- Feeds that always run
+
+void Core::KeepWarm() {
+  if (options_.prewarm.empty()) return;
+  Executor& first = *workers_.front().executor;
+  std::vector<ResourceId> missing;
+  {
+    const MutexLock lock(mutex_);
+    if (shut_down_) return;
+    for (const ResourceId& id : options_.prewarm) {
+      if (Excluded(id)) continue;
+      const auto runs = [&](Encoding encoding) {
+        const auto found = entries_.find(FeedKey(id, encoding));
+        return found != entries_.end() && found->second.warm;
+      };
+      if (!runs(Encoding::kProtobuf) && !runs(Encoding::kJson)) missing.push_back(id);
+    }
+  }
+  const std::weak_ptr<Core> weak = weak_from_this();
+  for (const ResourceId& id : missing) {
+    discovery_->Find(id, first, [weak, id](const std::optional<DiscoveredType>& type) {
+      if (const auto core = weak.lock()) core->Warm(id, type);
+    });
+  }
+  first.After(kLook, [weak] {
+    if (const auto core = weak.lock()) core->KeepWarm();
+  });
+}
+
+void Core::Warm(const ResourceId& id, const std::optional<DiscoveredType>& type) {
+  const MutexLock lock(mutex_);
+  if (type && type->type.can_list && type->type.can_watch) {
+    FindOrAdd(type->type, {Encoding::kProtobuf, Encoding::kJson});
+    not_found_.erase(id);
+  } else if (!shut_down_ && not_found_.insert(id).second) {
+    Log(LogLevel::kWarning, "No such resource to keep in the cache yet",
+        {{"resource", id.ToString()}});
+  }
 }
 
 std::vector<FeedStatus> Core::Status() {
@@ -409,6 +492,7 @@ void Core::Shutdown() {
     const MutexLock lock(mutex_);
     if (std::exchange(shut_down_, true)) return;
     for (auto& [id, entry] : entries_) ended.push_back(std::move(entry));
+    releasing_ += ended.size();
     entries_.clear();
   }
   for (Entry& entry : ended) Release(std::move(entry));

@@ -1,7 +1,9 @@
 // All caches of the process: which exist, where their homes are, and each worker's replica of them.
 //
 // Thread-safe. Feeds start on first demand and end after `idle_timeout` without readers: no Open()
-// and no watcher. Two feeds always run and are never idle: CustomResourceDefinitions and
+// and no watcher. Where memory is short the largest that has had none for a minute ends earlier, to
+// make room for one that is read. Those of `prewarm` run from the start on, whether or not they are
+// read. Two feeds always run and are never idle: CustomResourceDefinitions and
 // APIServices, which say what the other types are. A type whose definition changes loses its feed:
 // watches end with 410, the next Open() starts anew.
 #pragma once
@@ -56,7 +58,11 @@ class Registry {
     std::vector<std::string> never_cache = {"secrets"};  // "resource" or "resource.group".
     std::vector<std::string> cache_only;                 // Empty: every resource.
     size_t max_cache_bytes = size_t{4} << 30;            // Objects and logs of all caches together.
-    Duration idle_timeout = std::chrono::hours(1);
+    Duration idle_timeout = std::chrono::minutes(30);
+    // In the encoding that client-go asks for: protobuf, of custom resources JSON.
+    std::vector<ResourceId> prewarm;
+    // A feed's memory was given back to the allocator. On the executor that was the feed's home.
+    std::function<void()> memory_returned;
     Cache::Limits log;
     Replica::Limits reads;
     // What LISTs of a resource ("pods", "widgets.example.com") are looked up by.

@@ -12,12 +12,14 @@
 #include "cache/ready_blocks.h"
 #include "cache/registry.h"
 #include "protocol/base/log.h"
+#include "protocol/k8s/qualified_name.h"
 #include "proxy/admin/admin_server.h"
 #include "proxy/admin/process_metrics.h"
 #include "proxy/auth/authenticator.h"
 #include "proxy/auth/authorizer.h"
 #include "proxy/config/cipher_suites.h"
 #include "proxy/config/files.h"
+#include "proxy/memory_trimmer.h"
 #include "proxy/net/listener.h"
 #include "proxy/session/connection.h"
 #include "proxy/session/http2_connection.h"
@@ -73,6 +75,9 @@ Registry::Options RegistryOptions(const Config& config) {
   options.cache_only = config.cache_only;
   options.max_cache_bytes = config.cache_max_bytes;
   options.idle_timeout = config.cache_idle_timeout;
+  for (const std::string& name : config.cache_prewarm) {
+    if (const auto id = ParseQualifiedName(name)) options.prewarm.push_back(*id);
+  }
   options.log.window = config.log_window;
   options.strict_resync = config.strict_resync;
   options.page_size = config.cache_page_size;
@@ -137,6 +142,7 @@ struct Server::Impl {
   std::unique_ptr<Authorizer> authorizer;
   std::shared_ptr<Upstream> upstream;
   std::unique_ptr<ServiceShared> shared;
+  MemoryTrimmer trimmer;  // Outlives the workers, on which feeds end.
   std::vector<std::unique_ptr<Lane>> lanes;
   std::unique_ptr<Registry> registry;
   std::unique_ptr<AdminServer> admin;
@@ -202,7 +208,9 @@ void Server::Impl::StartLanes() {
   }
   for (const auto& lane : lanes) lane->worker.Start();
   ReadyBlocks::SetLimit(config.cache_max_bytes / 8);
-  registry = Registry::Make(RegistryOptions(config), std::move(homes));
+  Registry::Options options = RegistryOptions(config);
+  options.memory_returned = [this] { trimmer.Request(); };
+  registry = Registry::Make(std::move(options), std::move(homes));
   for (const auto& owned : lanes) {
     Lane* const lane = owned.get();
     lane->worker.Post([lane] {

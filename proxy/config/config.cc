@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <exception>
 
+#include "protocol/k8s/qualified_name.h"
 #include "proxy/config/config_file.h"
 #include "proxy/config/cores.h"
 #include "proxy/config/files.h"
@@ -199,6 +200,25 @@ bool IsResourceName(std::string_view name) {
   });
 }
 
+Status CheckPrewarm(const Config& config) {
+  const auto has = [](const std::vector<std::string>& names, const std::string& name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+  };
+  for (const std::string& name : config.cache_prewarm) {
+    const auto id = ParseQualifiedName(name);
+    if (!id) {
+      return Wrong("cache-prewarm", name,
+                   "want a resource with its version, such as pods or deployments.v1.apps");
+    }
+    const bool events = id->resource == "events";
+    if (events || has(config.cache_never, id->GroupResource()) ||
+        (!config.cache_only.empty() && !has(config.cache_only, id->GroupResource()))) {
+      return Wrong("cache-prewarm", name, "it is not cached at all");
+    }
+  }
+  return OkStatus();
+}
+
 Status CheckResources(const Config& config) {
   const auto check = [](std::string_view flag, const std::vector<std::string>& names) -> Status {
     for (const std::string& name : names) {
@@ -216,7 +236,7 @@ Status CheckResources(const Config& config) {
                    "also in --cache-never, which wins; remove it from one of them");
     }
   }
-  return OkStatus();
+  return CheckPrewarm(config);
 }
 
 StatusOr<Config> Load(int argc, const char* const* argv) {

@@ -51,7 +51,8 @@ struct Config {
   uint64_t cache_max_bytes = uint64_t{4} << 30;
   std::vector<std::string> cache_never = {"secrets"};  // "resource" or "resource.group".
   std::vector<std::string> cache_only;                 // Empty: every resource.
-  Duration cache_idle_timeout = std::chrono::hours(1);
+  std::vector<std::string> cache_prewarm;              // "pods", "deployments.v1.apps".
+  Duration cache_idle_timeout = std::chrono::minutes(30);
   uint64_t cache_page_size = 10000;
   Duration log_window = std::chrono::minutes(10);
   bool strict_resync = false;

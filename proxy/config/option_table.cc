@@ -233,6 +233,9 @@ void AddCache(std::vector<Option>& table) {
                         "Resources (pods, deployments.apps) that are always forwarded."));
   table.push_back(Texts(kGroup, "cache-only", &Config::cache_only,
                         "The only resources to cache; empty: all but those of --cache-never."));
+  table.push_back(Texts(kGroup, "cache-prewarm", &Config::cache_prewarm,
+                        "Resources (pods, deployments.v1.apps) that are cached from the start on, "
+                        "and for ever: built-in ones in protobuf, custom ones in JSON."));
   table.push_back(Time(kGroup, "cache-idle-timeout", &Config::cache_idle_timeout,
                        std::chrono::seconds(10),
                        "How long a resource stays cached without a reader."));

@@ -26,7 +26,9 @@ class CountingListener : public FeedListener {
  public:
   void OnFeedProgress() override { ++progress; }
   void OnTypeMissing() override { ++missing; }
-  int progress = 0, missing = 0;
+  bool OnMemoryShort() override { return ++memory_short <= others_give_up; }
+  int progress = 0, missing = 0, memory_short = 0;
+  int others_give_up = 0;  // So many times.
 };
 
 // A feed of one type on an API server that keeps its promises until told otherwise.
@@ -333,6 +335,20 @@ TEST_F(FeedTest, ObjectsBeyondTheMemoryBudgetAreForwarded) {
   EXPECT_EQ(cache_.state(), CacheState::kRefused);
   EXPECT_THAT(feed_->reason(), HasSubstr("memory"));
   EXPECT_EQ(budget_->held_bytes(), 0u);
+}
+
+TEST_F(FeedTest, WhileOthersGiveUpMemoryAListIsTriedAgain) {
+  Begin(Pods(), {}, 10000);
+  for (int i = 0; i < 200; ++i) Put("pod-" + std::to_string(i));
+  listener_.others_give_up = 2;
+  Start();
+  EXPECT_EQ(feed_->state(), Feed::State::kWaiting);
+  EXPECT_EQ(cache_.state(), CacheState::kStarting);
+  EXPECT_EQ(budget_->held_bytes(), 0u);
+  Run(seconds(30));
+  EXPECT_EQ(feed_->state(), Feed::State::kRefused);
+  EXPECT_EQ(feed_->counters().lists, 3u);
+  EXPECT_EQ(listener_.memory_short, 3);
 }
 
 TEST_F(FeedTest, ResynchronisationOfALargeCacheNeedsNoSecondCopy) {

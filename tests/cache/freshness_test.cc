@@ -43,6 +43,7 @@ class FreshnessTest : public ::testing::Test, private FeedListener {
 
   void OnFeedProgress() override { freshness_->OnProgress(); }
   void OnTypeMissing() override {}
+  bool OnMemoryShort() override { return false; }
 
   ManualExecutor home_, worker_;
   FakeApiServer server_;

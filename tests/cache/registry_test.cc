@@ -65,6 +65,8 @@ class RegistryTest : public ::testing::Test {
     EXPECT_TRUE(answer.has_value());
     return answer.value_or(nullptr);
   }
+  // About 650 bytes in a cache.
+  static FakeApiServer::Fields Large() { return {.labels = {{"filler", std::string(300, 'x')}}}; }
   std::optional<FeedStatus> StatusOf(const ResourceId& id) {
     for (const FeedStatus& status : registry_->Status()) {
       if (status.id == id) return status;
@@ -303,6 +305,82 @@ TEST_F(RegistryTest, TypeThatDoesNotFitTheMemoryIsForwarded) {
   ASSERT_TRUE(pods);
   EXPECT_EQ(pods->state(), CacheState::kRefused);
   EXPECT_THAT(StatusOf(Pods().id)->reason, HasSubstr("memory"));
+}
+
+TEST_F(RegistryTest, TheLargestFeedThatNobodyReadsMakesRoom) {
+  const ResourceType services = FakeType("", "v1", "services", "Service");
+  const auto fill = [this](const ResourceType& type, int count) {
+    for (int i = 0; i < count; ++i) {
+      server_.Put(type.id, "default", "object-" + std::to_string(i), Large());
+    }
+  };
+  server_.Serve(services);
+  fill(Leases(), 30);
+  fill(services, 60);
+  fill(Pods(), 60);
+  options_.max_cache_bytes = 80000;
+  int returned = 0;
+  options_.memory_returned = [&] { ++returned; };
+  Make();
+  ASSERT_TRUE(Open(Leases().id));
+  ASSERT_TRUE(Open(services.id));
+  ASSERT_EQ(StatusOf(services.id)->state, CacheState::kSynced);
+  Run(seconds(70));
+  EXPECT_TRUE(StatusOf(services.id)) << "nobody needs the room";
+  const auto pods = Open(Pods().id, 0, seconds(5));
+  EXPECT_EQ(pods->state(), CacheState::kSynced);
+  EXPECT_FALSE(StatusOf(services.id));
+  EXPECT_TRUE(StatusOf(Leases().id));
+  EXPECT_EQ(returned, 1);
+}
+
+TEST_F(RegistryTest, FeedsThatAreReadOrWatchedOrWarmMakeNoRoom) {
+  for (int i = 0; i < 60; ++i) {
+    for (const ResourceType& type : {Leases(), Pods(), CronTabs()}) {
+      server_.Put(type.id, "default", "object-" + std::to_string(i), Large());
+    }
+  }
+  options_.max_cache_bytes = 100000;
+  options_.prewarm = {CronTabs().id};
+  Make();
+  Run(seconds(1));
+  const auto leases = Open(Leases().id, 1);
+  ASSERT_EQ(leases->state(), CacheState::kSynced);
+  ASSERT_EQ(StatusOf(CronTabs().id)->state, CacheState::kSynced);
+  NullSink sink;
+  const auto watcher = leases->Watch({}, sink);
+  Run(minutes(5));
+  const auto pods = Open(Pods().id, 0, seconds(20));
+  EXPECT_EQ(pods->state(), CacheState::kRefused);
+  EXPECT_THAT(StatusOf(Pods().id)->reason, HasSubstr("memory"));
+  EXPECT_TRUE(StatusOf(Leases().id));
+  EXPECT_TRUE(StatusOf(CronTabs().id));
+}
+
+TEST_F(RegistryTest, WhatIsToBeWarmRunsFromTheStartAndForEver) {
+  const ResourceId secrets{"", "v1", "secrets"};
+  const ResourceId later{"", "v1", "services"};
+  options_.idle_timeout = minutes(8);
+  options_.prewarm = {Pods().id, CronTabs().id, secrets, later};
+  Make();
+  Run(seconds(1));
+  ASSERT_TRUE(StatusOf(Pods().id));
+  EXPECT_EQ(StatusOf(Pods().id)->encoding, Encoding::kProtobuf);
+  EXPECT_EQ(StatusOf(Pods().id)->state, CacheState::kSynced);
+  EXPECT_EQ(StatusOf(CronTabs().id)->encoding, Encoding::kJson);
+  EXPECT_FALSE(StatusOf(secrets)) << "excluded";
+  Run(minutes(30));
+  EXPECT_EQ(StatusOf(Pods().id)->lists, 1u);
+  // Even when its definition changes.
+  server_.Put(Crds().id, "", "crontabs.stable.example.com", {.generation = 2});
+  Run(seconds(1));
+  EXPECT_FALSE(StatusOf(CronTabs().id));
+  Run(seconds(20));
+  EXPECT_TRUE(StatusOf(CronTabs().id));
+  // And what comes into being later.
+  server_.Serve(FakeType("", "v1", "services", "Service"));
+  Run(seconds(40));
+  EXPECT_TRUE(StatusOf(later));
 }
 
 TEST_F(RegistryTest, ShutdownEndsAllFeedsAndForwards) {

@@ -206,6 +206,19 @@ TEST_F(ConfigTest, OnlyItsOwnKindOfFileIsRead) {
   EXPECT_THAT(Text(Load({"--config=/nonexistent.yaml"})), HasSubstr("No such file"));
 }
 
+TEST_F(ConfigTest, WhatIsToBeWarmIsNamedWithItsVersionAndMayBeCached) {
+  const auto config = Load({"--cache-prewarm=pods,deployments.v1.apps"});
+  ASSERT_TRUE(config.ok()) << Text(config);
+  EXPECT_THAT(config->cache_prewarm, ElementsAre("pods", "deployments.v1.apps"));
+  EXPECT_THAT(Text(Load({"--cache-prewarm=deployments.apps"})),
+              AllOf(HasSubstr("cache-prewarm"), HasSubstr("deployments.apps"),
+                    HasSubstr("with its version")));
+  for (const char* const name : {"secrets", "events", "events.v1.events.k8s.io"}) {
+    EXPECT_THAT(Text(Load({std::string("--cache-prewarm=") + name})), HasSubstr("not cached"));
+  }
+  EXPECT_THAT(Text(Load({"--cache-only=pods", "--cache-prewarm=nodes"})), HasSubstr("not cached"));
+}
+
 TEST_F(ConfigTest, AResourceCannotBeBothNeverAndOnlyCached) {
   EXPECT_THAT(Text(Load({"--cache-only=secrets"})), HasSubstr("also in --cache-never"));
   EXPECT_TRUE(Load({"--cache-only=secrets", "--cache-never="}).ok());
@@ -237,7 +250,7 @@ TEST_F(ConfigTest, TheEffectiveConfigurationNamesFilesButHoldsNoSecrets) {
   const std::vector<std::string> lines = Load({})->Effective();
   EXPECT_THAT(lines, Contains("--tls-private-key-file=" + key_));
   EXPECT_THAT(lines, Contains("--cache-max-bytes=4Gi"));
-  EXPECT_THAT(lines, Contains("--cache-idle-timeout=1h"));
+  EXPECT_THAT(lines, Contains("--cache-idle-timeout=30m"));
 }
 
 }  // namespace
