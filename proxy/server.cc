@@ -17,6 +17,7 @@
 #include "proxy/admin/process_metrics.h"
 #include "proxy/auth/authenticator.h"
 #include "proxy/auth/authorizer.h"
+#include "proxy/config/cache_index.h"
 #include "proxy/config/cipher_suites.h"
 #include "proxy/config/files.h"
 #include "proxy/memory_trimmer.h"
@@ -75,6 +76,11 @@ Registry::Options RegistryOptions(const Config& config) {
   options.cache_only = config.cache_only;
   options.max_cache_bytes = config.cache_max_bytes;
   options.idle_timeout = config.cache_idle_timeout;
+  for (const std::string& text : config.cache_index) {
+    if (const auto index = ParseCacheIndex(text)) {
+      options.indexes.push_back({index->resource, {index->is_label, index->name}});
+    }
+  }
   for (const std::string& name : config.cache_prewarm) {
     if (const auto id = ParseQualifiedName(name)) options.prewarm.push_back(*id);
   }

@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <exception>
 
+#include "protocol/k8s/label_syntax.h"
 #include "protocol/k8s/qualified_name.h"
+#include "proxy/config/cache_index.h"
 #include "proxy/config/config_file.h"
 #include "proxy/config/cores.h"
 #include "proxy/config/files.h"
@@ -219,6 +221,19 @@ Status CheckPrewarm(const Config& config) {
   return OkStatus();
 }
 
+Status CheckIndexes(const Config& config) {
+  for (const std::string& text : config.cache_index) {
+    const auto index = ParseCacheIndex(text);
+    if (!index || !IsResourceName(index->resource)) {
+      return Wrong("cache-index", text, "want RESOURCE=label:KEY or RESOURCE=field:NAME");
+    }
+    if (index->is_label && !IsLabelKey(index->name)) {
+      return Wrong("cache-index", text, "the key of a label cannot look like this");
+    }
+  }
+  return OkStatus();
+}
+
 Status CheckResources(const Config& config) {
   const auto check = [](std::string_view flag, const std::vector<std::string>& names) -> Status {
     for (const std::string& name : names) {
@@ -236,6 +251,7 @@ Status CheckResources(const Config& config) {
                    "also in --cache-never, which wins; remove it from one of them");
     }
   }
+  WEIR_TRY(CheckIndexes(config));
   return CheckPrewarm(config);
 }
 

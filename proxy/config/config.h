@@ -52,6 +52,7 @@ struct Config {
   std::vector<std::string> cache_never = {"secrets"};  // "resource" or "resource.group".
   std::vector<std::string> cache_only;                 // Empty: every resource.
   std::vector<std::string> cache_prewarm;              // "pods", "deployments.v1.apps".
+  std::vector<std::string> cache_index;                // See cache_index.h.
   Duration cache_idle_timeout = std::chrono::minutes(30);
   uint64_t cache_page_size = 10000;
   Duration log_window = std::chrono::minutes(10);

@@ -236,6 +236,9 @@ void AddCache(std::vector<Option>& table) {
   table.push_back(Texts(kGroup, "cache-prewarm", &Config::cache_prewarm,
                         "Resources (pods, deployments.v1.apps) that are cached from the start on, "
                         "and for ever: built-in ones in protobuf, custom ones in JSON."));
+  table.push_back(Texts(kGroup, "cache-index", &Config::cache_index,
+                        "What lists of a resource are looked up by, beside spec.nodeName: "
+                        "pods=label:app, widgets.example.com=field:spec.color."));
   table.push_back(Time(kGroup, "cache-idle-timeout", &Config::cache_idle_timeout,
                        std::chrono::seconds(10),
                        "How long a resource stays cached without a reader."));

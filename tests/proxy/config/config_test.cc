@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "proxy/config/cache_index.h"
 #include "proxy/config/config_file.h"
 #include "proxy/config/files.h"
 #include "proxy/config/option_table.h"
@@ -12,6 +13,7 @@
 namespace weir {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -217,6 +219,23 @@ TEST_F(ConfigTest, WhatIsToBeWarmIsNamedWithItsVersionAndMayBeCached) {
     EXPECT_THAT(Text(Load({std::string("--cache-prewarm=") + name})), HasSubstr("not cached"));
   }
   EXPECT_THAT(Text(Load({"--cache-only=pods", "--cache-prewarm=nodes"})), HasSubstr("not cached"));
+}
+
+TEST_F(ConfigTest, IndexesAreOfLabelsOrFields) {
+  const auto config = Load(
+      {"--cache-index=pods=label:app.kubernetes.io/name,widgets.example.com=field:spec.color"});
+  ASSERT_TRUE(config.ok()) << Text(config);
+  ASSERT_EQ(config->cache_index.size(), 2u);
+  const auto index = ParseCacheIndex(config->cache_index[1]);
+  ASSERT_TRUE(index.has_value());
+  EXPECT_EQ(index->resource, "widgets.example.com");
+  EXPECT_FALSE(index->is_label);
+  EXPECT_EQ(index->name, "spec.color");
+  for (const char* const text : {"pods", "pods=app", "pods=label:", "=label:app", "pods=name:app",
+                                 "Pods=label:app", "pods=label:a/b/c", "pods=label:-a"}) {
+    EXPECT_THAT(Text(Load({std::string("--cache-index=") + text})),
+                AllOf(HasSubstr("cache-index"), HasSubstr(text)));
+  }
 }
 
 TEST_F(ConfigTest, AResourceCannotBeBothNeverAndOnlyCached) {
