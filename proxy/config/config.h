@@ -69,7 +69,7 @@ struct Config {
   Duration streaming_connection_idle_timeout = std::chrono::hours(4);  // Of upgrades. 0: never.
   uint32_t max_connections = 20000;
   uint32_t max_connections_per_address = 0;       // 0: no limit.
-  uint32_t max_handshakes_inflight = 1024;        // All workers together.
+  uint32_t max_handshakes_inflight = 4096;        // All workers together.
   uint32_t max_handshakes_per_second = 1000;      // Of each worker. 0: no limit.
   uint32_t max_requests_inflight = 400;           // Forwarded reads.
   uint32_t max_mutating_requests_inflight = 200;  // Forwarded, all others.

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"slices"
 	"strings"
@@ -186,7 +187,7 @@ func (s *storm) connect(ctx context.Context, node, half int, paths []string) {
 		if ctx.Err() != nil {
 			return
 		}
-		s.count("no connection", 1)
+		s.count(reasonOf(err), 1)
 		time.Sleep(time.Duration(200+node%300) * time.Millisecond)
 	}
 	defer conn.close()
@@ -243,3 +244,15 @@ func (s *storm) count(what string, n int) {
 }
 
 var errProtocol = errors.New("not HTTP/2")
+
+// reasonOf says why there is no connection, without what differs from one to the next.
+func reasonOf(err error) string {
+	var system syscall.Errno
+	switch {
+	case errors.As(err, &system):
+		return "no connection: " + system.Error()
+	case errors.Is(err, io.EOF):
+		return "no connection: closed in the handshake"
+	}
+	return "no connection: " + err.Error()
+}
