@@ -44,13 +44,14 @@ func dialHTTP2(t *testing.T, server string, user oracle.User) *h2conn {
 	return c
 }
 
-func (c *h2conn) request(id uint32, end bool, fields ...h2field) {
-	c.t.Helper()
+func (c *h2conn) request(id uint32, end bool, fields ...h2field) error {
 	c.block.Reset()
 	for _, f := range fields {
-		must(c.t, c.coder.WriteField(hpack.HeaderField{Name: f.name, Value: f.value}))
+		if err := c.coder.WriteField(hpack.HeaderField{Name: f.name, Value: f.value}); err != nil {
+			return err
+		}
 	}
-	must(c.t, c.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: c.block.Bytes(), EndHeaders: true, EndStream: end}))
+	return c.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: c.block.Bytes(), EndHeaders: true, EndStream: end})
 }
 
 // outcome is what becomes of the stream: a status, a reset, or the connection's end.
@@ -174,7 +175,7 @@ func TestRawHTTP2MeansTheSame(t *testing.T) {
 			var outcomes [2]string
 			for i, server := range []string{cluster.URL(), weir.URL} {
 				conn := dialHTTP2(t, server, oracle.User{})
-				conn.request(1, c.body == "", c.fields...)
+				must(t, conn.request(1, c.body == "", c.fields...))
 				if c.body != "" {
 					must(t, conn.WriteData(1, true, []byte(c.body)))
 				}
@@ -215,7 +216,7 @@ func TestHTTP2EndsWhereUpstreamEndsIt(t *testing.T) {
 		var order [2]string
 		for i, server := range []string{cluster.URL(), weir.URL} {
 			conn := dialHTTP2(t, server, c.user)
-			conn.request(1, true, c.fields...)
+			must(t, conn.request(1, true, c.fields...))
 			order[i] = conn.order()
 		}
 		if order[0] != order[1] {

@@ -1,0 +1,141 @@
+// Time-outs of HTTP/2 connections, what makes them end, and what a stream costs.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "proxy/admin/metrics.h"
+#include "proxy/session/http2_session.h"
+#include "tests/proxy/session/http2_fixture.h"
+
+namespace weir {
+namespace {
+
+using Reply = ScriptedServer::Reply;
+using namespace std::chrono_literals;
+using Http2LimitsTest = Http2Test;
+
+constexpr const char* kPodA = "/api/v1/namespaces/default/pods/a?resourceVersion=0";
+constexpr const char* kWatch = "/api/v1/pods?watch=1&resourceVersion=0";
+
+TEST_F(Http2LimitsTest, AFieldBlockThatNeverEndsClosesTheConnection) {
+  config_.read_header_timeout = 50ms;
+  ConnectHttp2();
+  const std::string block = coder_->Encode(Request("GET", kPodA));
+  SendFrame(NGHTTP2_HEADERS, kEndStream, 1, block.substr(0, 10));
+  EXPECT_EQ(ReadToGoAway(), -1);
+  Hang();
+  // Nor does one whose first frame never does.
+  ConnectHttp2();
+  SendBytes(FrameBytes(NGHTTP2_HEADERS, kEndStream, 1, block).substr(0, 12));
+  EXPECT_EQ(ReadToGoAway(), -1);
+  Hang();
+  // One that came in time is served for as long as it takes.
+  api_server_.OnRequest([](const ScriptedServer::Request&) { return Reply(""); });
+  ConnectHttp2();
+  SendGet(1, "/x");
+  WaitUntil([&] { return api_server_.requests().size() == 1; });
+  std::this_thread::sleep_for(150ms);
+  api_server_.Send(0, Answer200("late"));
+  EXPECT_EQ(ReadAnswer(1).body, "late");
+}
+
+TEST_F(Http2LimitsTest, AStreamWhoseWindowStaysClosedIsResetAndTheOthersGoOn) {
+  config_.write_stall_timeout = 100ms;
+  const std::string body(100'000, 'x');
+  api_server_.OnRequest([&](const ScriptedServer::Request&) { return Answer200(body); });
+  ConnectHttp2(Setting(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 1000));
+  SendGet(1, "/x");
+  EXPECT_EQ(ReadAnswer(1).reset, NGHTTP2_INTERNAL_ERROR);
+  EXPECT_EQ(answers_[1].body.size(), 1000u);
+  SendGet(3, kPodA);
+  EXPECT_EQ(ReadAnswer(3)[":status"], "200");
+  ExpectAllOver();
+}
+
+TEST_F(Http2LimitsTest, AClientThatReadsNothingIsCut) {
+  config_.write_stall_timeout = 100ms;
+  const std::string body(32 << 20, 'x');
+  api_server_.OnRequest([&](const ScriptedServer::Request&) { return Answer200(body); });
+  ConnectHttp2(Setting(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 0x7fffffff));
+  SendWindow(0, 0x7fff0000);
+  SendGet(1, "/x");
+  SendGet(3, kWatch);
+  WaitUntil([this] { return shared_.connections.load() == 0; });
+  ExpectAllOver();
+  EXPECT_EQ(ProcessMetrics().http2_streams.value(), 0);
+  Hang();
+}
+
+TEST_F(Http2LimitsTest, NowAndThenAClientIsAskedToComeBackElsewhere) {
+  config_.goaway_chance = 1;
+  ConnectHttp2();
+  SendGet(1, kPodA);
+  EXPECT_EQ(ReadAnswer(1)[":status"], "200");
+  EXPECT_EQ(ReadToGoAway(), NGHTTP2_NO_ERROR);
+  Hang();
+  config_.goaway_chance = 0;
+  ConnectHttp2();
+  SendGet(1, kPodA);
+  ReadAnswer(1);
+  ExpectAlive();
+}
+
+// A watch that runs goes on after GOAWAY, for as long as it would have.
+TEST_F(Http2LimitsTest, AWatchOutlivesTheGoAwayOfItsConnection) {
+  ConnectHttp2();
+  SendGet(1, kWatch);
+  ReadBodyUntil(1, "of-b");
+  CallOn(worker_, [&] { DrainHttp2(service_); });
+  EXPECT_TRUE(ReadFramesUntil([](const Frame& f) { return f.type == NGHTTP2_GOAWAY; }));
+  CallOn(worker_, [&] {
+    log_.Put("default/c", {.note = "later"});
+    replica_->OnBatch(log_.Cut(), 1);
+  });
+  ReadBodyUntil(1, "later");
+  SendFrame(NGHTTP2_RST_STREAM, 0, 1, Number32(NGHTTP2_CANCEL));
+  EXPECT_EQ(ReadToGoAway(), NGHTTP2_NO_ERROR);
+}
+
+TEST_F(Http2LimitsTest, AnsweredStreamsHoldNothing) {
+  ConnectHttp2();
+  SendWindow(0, 1 << 30);
+  for (uint32_t id = 1; id < 2001; id += 2) {
+    SendGet(id, kPodA);
+    ASSERT_EQ(ReadAnswer(id)[":status"], "200");
+  }
+  CallOn(worker_, [&] {
+    ASSERT_EQ(service_.http2_sessions.size(), 1u);
+    const Http2Session& session = **service_.http2_sessions.begin();
+    EXPECT_EQ(session.kept(), 0u);
+    EXPECT_EQ(session.running, 0u);
+  });
+  EXPECT_EQ(ProcessMetrics().http2_streams.value(), 0);
+}
+
+// A list's windows follow what the client takes: nothing of it is copied for later but 16 KiB.
+TEST_F(Http2LimitsTest, AListThatIsNotTakenKeepsLittle) {
+  for (int i = 0; i < 500; ++i) {
+    CallOn(worker_, [&] {
+      log_.Put("default/p" + std::to_string(i), {.note = std::string(4000, 'n')});
+      replica_->OnBatch(log_.Cut(), 1);
+    });
+  }
+  ConnectHttp2(Setting(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 1000));
+  for (uint32_t id = 1; id < 40; id += 2) SendGet(id, "/api/v1/pods?resourceVersion=0");
+  for (uint32_t id = 1; id < 40; id += 2)
+    while (answers_[id].body.size() < 1000) ASSERT_NE(ReadFrame().type, 0xff);
+  CallOn(worker_, [&] { EXPECT_LE((*service_.http2_sessions.begin())->kept(), 20u * 16 * 1024); });
+  SendWindow(0, 1 << 30);
+  std::string whole;
+  for (uint32_t id = 1; id < 40; id += 2) {
+    SendWindow(id, 1 << 30);
+    const Answer answer = ReadAnswer(id);
+    EXPECT_TRUE(answer.ended);
+    EXPECT_GT(answer.body.size(), 2'000'000u);
+    EXPECT_EQ(answer.body.back(), '\n');
+    if (whole.empty()) whole = answer.body;
+    EXPECT_TRUE(whole == answer.body);
+  }
+}
+
+}  // namespace
+}  // namespace weir
