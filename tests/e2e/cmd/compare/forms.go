@@ -109,7 +109,7 @@ func (l *lab) formsRound(r *rows) error {
 			if _, err := f.bodyOf(t); err != nil { // Starts the feed, touches all memory.
 				return err
 			}
-			used, err := measure(t.pid(), func() error {
+			used, err := spent(t.pid(), func() error {
 				for range runs {
 					if _, err := f.bodyOf(t); err != nil {
 						return err

@@ -3,11 +3,10 @@ package main
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 	"time"
 
+	"weir.dev/e2e/measure"
 	"weir.dev/e2e/oracle"
 )
 
@@ -92,7 +91,7 @@ func (l *lab) restartAPI() error {
 func (l *lab) fill() error {
 	time.Sleep(3 * time.Second)
 	var err error
-	if l.emptyBytes, err = residentBytes(l.api.pid()); err != nil {
+	if l.emptyBytes, err = measure.Resident(l.api.pid()); err != nil {
 		return err
 	}
 	l.log("creating %d pods", l.options.pods)
@@ -106,25 +105,6 @@ func (l *lab) fill() error {
 	l.listBytes = int64(len(body))
 	l.log("a LIST is %d bytes, %d per pod", l.listBytes, l.listBytes/int64(l.options.pods))
 	return l.startWeir()
-}
-
-// machine describes where the numbers come from.
-func machine() string {
-	model := "unknown processor"
-	if text, err := os.ReadFile("/proc/cpuinfo"); err == nil {
-		for line := range strings.Lines(string(text)) {
-			if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
-				model = strings.TrimSpace(value)
-				break
-			}
-		}
-	}
-	control, _ := os.ReadFile("/proc/sys/net/ipv4/tcp_congestion_control")
-	kernel, _ := os.ReadFile("/proc/sys/kernel/osrelease")
-	count, _ := exec.Command("nproc").Output()
-	trim := func(b []byte) string { return strings.TrimSpace(string(b)) }
-	return fmt.Sprintf("%s × %s, Linux %s; servers' congestion control %s, the client's cubic",
-		trim(count), model, trim(kernel), trim(control))
 }
 
 // sameList tells whether Weir answers what the API server does, so that equal work is compared.

@@ -10,6 +10,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"weir.dev/e2e/measure"
 )
 
 type options struct {
@@ -106,7 +108,7 @@ func (l *lab) report(r *rows) string {
 	fmt.Fprintf(&b, "# Weir, kube-apiserver and plain TCP, %s\n\n", time.Now().UTC().Format("2006-01-02 15:04 UTC"))
 	fmt.Fprintf(&b, "`bench/compare %s`\n\n", strings.Join(os.Args[1:], " "))
 	fmt.Fprintf(&b, "%s. %d pods; a LIST has %d bytes, %d per pod; a watch event %.0f. %d watchers, %g events/s, %g s a round.\n",
-		machine(), o.pods, l.listBytes, l.listBytes/int64(o.pods), l.eventBytes, o.watchers, o.rate, o.seconds)
+		measure.Machine(), o.pods, l.listBytes, l.listBytes/int64(o.pods), l.eventBytes, o.watchers, o.rate, o.seconds)
 	fmt.Fprintf(&b, "Medians of %d interleaved rounds; in parentheses the least and the most. R_api: kube-apiserver ÷ Weir. R_tcp: plain TCP ÷ Weir.\n\n", o.rounds)
 	b.WriteString("| quantity | kube-apiserver | Weir | plain TCP | R_api | R_tcp |\n|---|---|---|---|---|---|\n")
 	for _, name := range r.names {

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"time"
+
+	"weir.dev/e2e/measure"
 )
 
 // rows collects each quantity's values by server, in the order in which they first came.
@@ -57,7 +59,7 @@ func (l *lab) listRound(r *rows) error {
 			return err
 		}
 		start := time.Now()
-		used, err := measure(s.pid, func() error {
+		used, err := spent(s.pid, func() error {
 			for range s.lists {
 				if err := s.list(); err != nil {
 					return err
@@ -77,7 +79,7 @@ func (l *lab) listRound(r *rows) error {
 
 // writeFor makes changes at the wanted rate and gives the CPU that the process used meanwhile.
 func (l *lab) writeFor(pid int) (float64, error) {
-	return measure(pid, func() error {
+	return spent(pid, func() error {
 		first := l.writes
 		l.writes += int(l.options.rate * l.options.seconds)
 		err := every(l.options.rate, l.options.seconds, first, func(i int) error {
@@ -91,7 +93,7 @@ func (l *lab) writeFor(pid int) (float64, error) {
 // watchRound measures intake alone, then with watchers at each server in turn.
 func (l *lab) watchRound(r *rows) error {
 	weirPid, apiPid := l.weir.pid(), l.api.pid()
-	idleWeir, err := cpuOf(weirPid)
+	idleWeir, err := measure.CPU(weirPid)
 	if err != nil {
 		return err
 	}
@@ -99,11 +101,11 @@ func (l *lab) watchRound(r *rows) error {
 	if alone[serverAPI], err = l.writeFor(apiPid); err != nil {
 		return err
 	}
-	busyWeir, err := cpuOf(weirPid)
+	busyWeir, err := measure.CPU(weirPid)
 	if err != nil {
 		return err
 	}
-	alone[serverWeir] = busyWeir.seconds - idleWeir.seconds
+	alone[serverWeir] = busyWeir - idleWeir
 	for _, t := range []*target{l.weir, l.api} {
 		if err := l.watchServer(r, t, alone[t.name]); err != nil {
 			return err
@@ -155,7 +157,7 @@ func (l *lab) watchPlain(r *rows) error {
 	}
 	defer control.Close()
 	size := int(l.eventBytes)
-	used, err := measure(l.plain.cmd.Process.Pid, func() error {
+	used, err := spent(l.plain.cmd.Process.Pid, func() error {
 		return every(l.options.rate, l.options.seconds, 0, func(int) error {
 			_, err := fmt.Fprintf(control, "publish %d\n", size)
 			return err
@@ -179,7 +181,7 @@ func (l *lab) getRound(r *rows) error {
 		used := map[string]float64{}
 		for range blocks {
 			for _, t := range []*target{l.api, l.weir} {
-				spent, err := measure(t.pid(), func() error {
+				spent, err := spent(t.pid(), func() error {
 					for i := range perBlock {
 						start := time.Now()
 						if _, err := t.drain(podPath(i%l.options.pods) + kind.query); err != nil {
@@ -216,7 +218,7 @@ func (l *lab) memoryRound(r *rows) error {
 		before := l.emptyBytes
 		if t == l.weir {
 			var err error
-			if before, err = residentBytes(t.pid()); err != nil {
+			if before, err = measure.Resident(t.pid()); err != nil {
 				return err
 			}
 		}
@@ -224,7 +226,7 @@ func (l *lab) memoryRound(r *rows) error {
 			return err
 		}
 		time.Sleep(2 * time.Second)
-		full, err := residentBytes(t.pid())
+		full, err := measure.Resident(t.pid())
 		if err != nil {
 			return err
 		}
@@ -241,7 +243,7 @@ func (l *lab) idleWatches(r *rows, t *target) error {
 	if err != nil {
 		return err
 	}
-	holds := func() (float64, error) { return residentBytes(t.pid()) }
+	holds := func() (float64, error) { return measure.Resident(t.pid()) }
 	if t == l.api {
 		holds = t.liveBytes
 	}

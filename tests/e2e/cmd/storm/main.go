@@ -9,10 +9,10 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"strings"
 	"time"
 
+	"weir.dev/e2e/measure"
 	"weir.dev/e2e/oracle"
 )
 
@@ -110,7 +110,7 @@ func report(o options, rows []row) string {
 	fmt.Fprintf(&b, "# %d nodes connect at once, %s\n\n", o.nodes, time.Now().UTC().Format("2006-01-02 15:04 UTC"))
 	fmt.Fprintf(&b, "`bench/storm %s`\n\n", strings.Join(os.Args[1:], " "))
 	fmt.Fprintf(&b, "%s. Two mTLS connections over HTTP/2 a node, %d watches each, begun by WatchList in protobuf and gzip; %d pods, %d services and endpoint slices. ",
-		machine(), watchesPerConnection, o.nodes*o.podsPerNode, o.services)
+		measure.Machine(), watchesPerConnection, o.nodes*o.podsPerNode, o.services)
 	b.WriteString("Clients of `system:masters`: nobody's rights are asked for. The clients run on the same cores.\n\n")
 	b.WriteString("| | synced | cut | half; all synced, s | CPU-s | of the API server meanwhile | resident before; most, MB | MB on the streams; uncompressed |\n|---|---|---|---|---|---|---|---|\n")
 	for _, r := range rows {
@@ -125,12 +125,4 @@ func report(o options, rows []row) string {
 		fmt.Fprintf(&b, "\nR_api, CPU: %.1f\n", rows[1].cpu/rows[0].cpu)
 	}
 	return b.String()
-}
-
-func machine() string {
-	kernel, _ := os.ReadFile("/proc/sys/kernel/osrelease")
-	control, _ := os.ReadFile("/proc/sys/net/ipv4/tcp_congestion_control")
-	count, _ := exec.Command("nproc").Output()
-	trim := func(b []byte) string { return strings.TrimSpace(string(b)) }
-	return fmt.Sprintf("%s cores, Linux %s, congestion control %s", trim(count), trim(kernel), trim(control))
 }

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"weir.dev/e2e/measure"
 )
 
 // A storm is one run against one server.
@@ -80,7 +82,7 @@ func (s *storm) run() (row, error) {
 	time.Sleep(3 * time.Second)
 	r := row{name: s.name, watches: s.options.nodes * 2 * watchesPerConnection}
 	var err error
-	if r.before, err = residentBytes(s.pid); err != nil {
+	if r.before, err = measure.Resident(s.pid); err != nil {
 		return r, err
 	}
 	before, upstreamBefore := cpuOf(s.pid), cpuOf(s.upstream)
