@@ -41,8 +41,8 @@ struct Config {
   std::string proxy_client_cert_file;          // Both or none; they match.
   std::string proxy_client_key_file;
   bool disable_http2_serving = false;
-  uint32_t http2_max_streams_per_connection = 0;  // 0: upstream's default, 100.
-  double goaway_chance = 0;                       // Of each request over HTTP/2; at most 0.02.
+  uint32_t http2_max_streams_per_connection = 0;      // 0: upstream's default, 100.
+  double goaway_chance = 0;                           // Of each request over HTTP/2; at most 0.02.
   std::string admin_bind_address = "127.0.0.1:8081";  // See admin_host(), admin_port().
   bool admin_allow_plaintext = false;  // Permits an admin address that is not loopback.
   uint32_t workers = 0;  // 0 in flags means one per core; LoadConfig() fills the number in.
@@ -51,6 +51,8 @@ struct Config {
   uint64_t cache_max_bytes = uint64_t{4} << 30;
   std::vector<std::string> cache_never = {"secrets"};  // "resource" or "resource.group".
   std::vector<std::string> cache_only;                 // Empty: every resource.
+  bool forward_impersonate = false;                    // Where there is no proxy_client_cert_file.
+  bool forward_impersonate_masters = false;            // Those of system:masters too.
   std::vector<std::string> cache_prewarm;              // "pods", "deployments.v1.apps".
   std::vector<std::string> cache_index;                // See cache_index.h.
   Duration cache_idle_timeout = std::chrono::minutes(30);

@@ -207,6 +207,13 @@ void AddServing(std::vector<Option>& table) {
                        "user of a client certificate."));
   table.push_back(Text(kGroup, "proxy-client-key-file", &Config::proxy_client_key_file,
                        "PEM private key of the front-proxy certificate."));
+  table.push_back(
+      Switch(kGroup, "forward-impersonate", &Config::forward_impersonate,
+             "Without a front-proxy certificate: forwards requests of client-certificate "
+             "users under Weir's own credential, which may impersonate them."));
+  table.push_back(Switch(kGroup, "forward-impersonate-masters",
+                         &Config::forward_impersonate_masters,
+                         "Impersonates users of system:masters too."));
   table.push_back(Switch(kGroup, "disable-http2-serving", &Config::disable_http2_serving,
                          "Offers clients HTTP/1.1 only."));
   table.push_back(Count(kGroup, "http2-max-streams-per-connection",

@@ -197,14 +197,13 @@ Async<void> ForwardRequest(Service& service, Exchange& exchange) {
     co_await RespondError(exchange, ApiError::Unauthorized());
     co_return;
   }
-  if (credentials.kind == Credentials::Kind::kCertificate &&
-      service.shared.upstream.tls(CredentialClass::kFrontProxy) == nullptr) {
-    co_await RespondError(exchange,
-                          ApiError::NotImplemented(
-                              "this proxy cannot forward requests of client-certificate users: set "
-                              "--proxy-client-cert-file and --proxy-client-key-file"));
+  std::variant<ForwardAs, ApiError> chosen = ChooseCredential(
+      request.headers, credentials, service.shared.config, service.shared.upstream);
+  if (auto* const refused = std::get_if<ApiError>(&chosen); refused != nullptr) {
+    co_await RespondError(exchange, std::move(*refused));
     co_return;
   }
+  const ForwardAs& as = std::get<ForwardAs>(chosen);
   if (upgrade.has_value() && HasBody(request)) {
     // Its end would be one of two things: the client's first bytes, or not.
     std::string text = "400 Bad Request: an upgrade with a body";
@@ -226,15 +225,13 @@ Async<void> ForwardRequest(Service& service, Exchange& exchange) {
     co_return;
   }
 
-  StatusOr<http::RequestHead> head = UpstreamHead(exchange, credentials);
+  StatusOr<http::RequestHead> head = UpstreamHead(exchange, credentials, as);
   if (!head.ok()) {
     std::string text = "400 Bad Request: " + std::string(Message(head.status()));
     co_await RespondText(exchange, 400, std::move(text));
     co_return;
   }
-  const CredentialClass credential = credentials.kind == Credentials::Kind::kCertificate
-                                         ? CredentialClass::kFrontProxy
-                                         : CredentialClass::kNone;
+  const CredentialClass credential = as.credential;
   if (upgrade.has_value()) {
     co_await ForwardUpgrade(service, exchange, credential, *std::move(head), *upgrade, slot);
     co_return;

@@ -45,22 +45,26 @@ bool IsHeaderValue(std::string_view text) {
 
 bool IsBlank(char c) { return c == ' ' || c == '\t'; }
 
-Status AddIdentity(const Identity& identity, http::HeaderList& headers) {
-  const auto add = [&headers](std::string_view name, std::string_view value) -> Status {
+// `prefix`: "X-Remote-" or "Impersonate-"; what follows is the same in both.
+Status AddIdentity(const Identity& identity, std::string_view prefix, http::HeaderList& headers) {
+  const auto add = [&](std::string_view name, std::string_view value) -> Status {
     if (!IsHeaderValue(value))
       return InvalidArgument("the user's name, group or extra holds a control byte");
     // Upstream would trim it, and see somebody else.
     if (!value.empty() && (IsBlank(value.front()) || IsBlank(value.back())))
       return InvalidArgument("the user's name, group or extra begins or ends with a space");
-    headers.Add(name, value);
+    headers.Add(fmt::format("{}{}", prefix, name), value);
     return OkStatus();
   };
-  WEIR_TRY(add("X-Remote-User", identity.name));
-  if (!identity.uid.empty()) WEIR_TRY(add("X-Remote-Uid", identity.uid));
-  for (const std::string& group : identity.groups) WEIR_TRY(add("X-Remote-Group", group));
+  // Upstream takes no name for no impersonation: the request would be Weir's own.
+  if (identity.name.empty()) return InvalidArgument("the user has no name");
+  WEIR_TRY(add("User", identity.name));
+  if (!identity.uid.empty()) WEIR_TRY(add("Uid", identity.uid));
+  for (const std::string& group : identity.groups) WEIR_TRY(add("Group", group));
+  // Of an impersonated service account without any, upstream would make up the groups.
+  if (identity.groups.empty()) WEIR_TRY(add("Group", "system:authenticated"));
   for (const auto& [key, values] : identity.extra) {
-    for (const std::string& value : values)
-      WEIR_TRY(add("X-Remote-Extra-" + EscapeKey(key), value));
+    for (const std::string& value : values) WEIR_TRY(add("Extra-" + EscapeKey(key), value));
   }
   return OkStatus();
 }
@@ -88,7 +92,36 @@ bool AsksToWatch(std::string_view query) {
 
 }  // namespace
 
-StatusOr<http::RequestHead> UpstreamHead(const Exchange& exchange, const Credentials& credentials) {
+std::variant<ForwardAs, ApiError> ChooseCredential(const http::HeaderList& headers,
+                                                   const Credentials& credentials,
+                                                   const Config& config, Upstream& upstream) {
+  if (credentials.kind != Credentials::Kind::kCertificate) return ForwardAs();
+  if (upstream.tls(CredentialClass::kFrontProxy) != nullptr) {
+    return ForwardAs{CredentialClass::kFrontProxy, {}};
+  }
+  if (!config.forward_impersonate) {
+    return ApiError::NotImplemented(
+        "this proxy cannot forward requests of client-certificate users: set "
+        "--proxy-client-cert-file and --proxy-client-key-file, or grant \"impersonate\" and set "
+        "--forward-impersonate");
+  }
+  const std::vector<std::string>& groups = credentials.identity->groups;
+  const bool master = std::find(groups.begin(), groups.end(), "system:masters") != groups.end();
+  if (master && !config.forward_impersonate_masters) {
+    return ApiError::NotImplemented(
+        "this proxy does not impersonate system:masters: set --forward-impersonate-masters");
+  }
+  if (HasImpersonation(headers)) {
+    return ApiError::Forbidden(
+        ResourceId(), "",
+        "this proxy impersonates client-certificate users, who cannot impersonate others through "
+        "it");
+  }
+  return ForwardAs{CredentialClass::kImpersonator, upstream.OwnAuthorization()};
+}
+
+StatusOr<http::RequestHead> UpstreamHead(const Exchange& exchange, const Credentials& credentials,
+                                         const ForwardAs& as) {
   const http::RequestHead& request = exchange.request();
   http::RequestHead head;
   head.method = request.method;
@@ -120,7 +153,12 @@ StatusOr<http::RequestHead> UpstreamHead(const Exchange& exchange, const Credent
     head.headers.Add("Upgrade", *protocol);
   }
   if (token) head.headers.Add("Authorization", "Bearer " + credentials.token);
-  if (certificate) WEIR_TRY(AddIdentity(*credentials.identity, head.headers));
+  if (certificate) {
+    const bool impersonates = as.credential == CredentialClass::kImpersonator;
+    if (!as.authorization.empty()) head.headers.Add("Authorization", as.authorization);
+    WEIR_TRY(AddIdentity(*credentials.identity, impersonates ? "Impersonate-" : "X-Remote-",
+                         head.headers));
+  }
   head.headers.Add("X-Forwarded-For", exchange.peer_address());
   const std::string* audit = head.headers.First("Audit-ID");
   if (audit == nullptr || audit->empty()) head.headers.Set("Audit-ID", RandomUuid());

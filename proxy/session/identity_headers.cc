@@ -64,6 +64,12 @@ std::string RefusedHeaders(const http::HeaderList& headers) {
   return "";
 }
 
+bool HasImpersonation(const http::HeaderList& headers) {
+  return std::any_of(headers.lines().begin(), headers.lines().end(), [](const http::Header& line) {
+    return Folded(line.name).starts_with("impersonate-");
+  });
+}
+
 bool IsStrippedFromRequests(const http::HeaderList& headers, std::string_view name) {
   const std::string folded = Folded(name);
   if (IsHopByHop(folded) || folded == "trailer" || folded == "expect" || folded == "host")

@@ -13,6 +13,9 @@ namespace weir {
 // (auth-and-forwarding A.1, A.8, A.10). Empty: nothing is wrong with them.
 std::string RefusedHeaders(const http::HeaderList& headers);
 
+// Whether the client speaks for somebody else, or tries to: any Impersonate-* field.
+bool HasImpersonation(const http::HeaderList& headers);
+
 // What a client sends and upstream must not see: hop-by-hop fields and whatever `Connection` lists,
 // forged identities and addresses (auth-and-forwarding C.3). Compares names with `_` as `-`.
 bool IsStrippedFromRequests(const http::HeaderList& headers, std::string_view name);

@@ -65,6 +65,7 @@ StatusOr<Upstream::Contexts> Upstream::MakeContexts(const UpstreamConfig& config
   options.cert_pem = config.client_cert_pem;
   options.key_pem = config.client_key_pem;
   WEIR_ASSIGN_OR_RETURN(slot(CredentialClass::kOwn), TlsClientContext::Make(options));
+  slot(CredentialClass::kImpersonator) = slot(CredentialClass::kOwn);
   contexts.pem = config.ca_pem + front_proxy_cert_pem + front_proxy_key_pem +
                  config.client_cert_pem + config.client_key_pem;
   return contexts;

@@ -19,12 +19,14 @@ namespace weir {
 // Connections of different classes are never mixed: upstream believes a client certificate before
 // it looks at a token.
 enum class CredentialClass : uint8_t {
-  kOwn,         // Weir's own credential: feeds and reviews. Never a client's request.
-  kFrontProxy,  // The front-proxy certificate, which speaks for certificate users by X-Remote-*
-                // headers.
-  kNone,        // No certificate: clients' bearer tokens, and anonymous requests.
+  kOwn,           // Weir's own credential: feeds and reviews. Never a client's request.
+  kFrontProxy,    // The front-proxy certificate, which speaks for certificate users by X-Remote-*
+                  // headers.
+  kImpersonator,  // Weir's own credential once more, on connections of its own: it speaks for
+                  // certificate users by Impersonate-*, as far as upstream lets it.
+  kNone,          // No certificate: clients' bearer tokens, and anonymous requests.
 };
-inline constexpr size_t kCredentialClasses = 3;
+inline constexpr size_t kCredentialClasses = 4;
 
 class Upstream {
  public:

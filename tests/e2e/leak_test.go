@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -236,5 +237,81 @@ func TestCertificateUsersWithoutAFrontProxy(t *testing.T) {
 	}
 	if a := byToken.ask(request{Method: "DELETE", Path: "/api/v1/namespaces/a/configmaps/nope"}); a.Status != http.StatusNotFound {
 		t.Errorf("a write by token: %d %s %v", a.Status, a.Body, a.Err)
+	}
+}
+
+// TestCertificateUsersByImpersonation: without a front-proxy certificate Weir's own credential speaks for certificate
+// users, who are to upstream who they are without Weir.
+func TestCertificateUsersByImpersonation(t *testing.T) {
+	admin, err := cluster.Client()
+	must(t, err)
+	ctx := context.Background()
+	may := []string{"impersonate"}
+	_, err = admin.RbacV1().ClusterRoles().Create(ctx, &rbacv1.ClusterRole{
+		ObjectMeta: metav1.ObjectMeta{Name: "weir-impersonator"},
+		Rules: []rbacv1.PolicyRule{
+			{Verbs: may, APIGroups: []string{""}, Resources: []string{"users", "groups", "serviceaccounts"}},
+			{Verbs: may, APIGroups: []string{"authentication.k8s.io"}, Resources: []string{"uids", "userextras/authentication.kubernetes.io/credential-id"}},
+		},
+	}, metav1.CreateOptions{})
+	must(t, err)
+	_, err = admin.RbacV1().ClusterRoleBindings().Create(ctx, &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: "weir-impersonator"},
+		Subjects:   []rbacv1.Subject{{Kind: "Group", APIGroup: rbacv1.GroupName, Name: oracle.WeirGroup}},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "weir-impersonator"},
+	}, metav1.CreateOptions{})
+	must(t, err)
+	t.Cleanup(func() {
+		must(t, admin.RbacV1().ClusterRoleBindings().Delete(ctx, "weir-impersonator", metav1.DeleteOptions{}))
+		must(t, admin.RbacV1().ClusterRoles().Delete(ctx, "weir-impersonator", metav1.DeleteOptions{}))
+	})
+
+	w := startWeir(t, oracle.WeirOptions{NoFrontProxy: true, Args: []string{"--forward-impersonate"}})
+	whoAmI := request{
+		Method: "POST", Path: "/apis/authentication.k8s.io/v1/selfsubjectreviews",
+		Header: http.Header{"Content-Type": {"application/json"}},
+		Body:   `{"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview"}`,
+	}
+	who := func(a answer) string {
+		var review struct {
+			Status struct{ UserInfo json.RawMessage }
+		}
+		must(t, json.Unmarshal(a.Body, &review))
+		return string(review.Status.UserInfo)
+	}
+	for name, groups := range map[string][]string{
+		"grace": {"dev", "ops team"}, "system:serviceaccount:team-a:builder": nil, "system:node:n1": {"system:nodes"}, "Zoë / 100%": {"ä"},
+	} {
+		user, err := cluster.CertUser(name, groups...)
+		must(t, err)
+		direct, through := newCaller(t, cluster.URL(), user, true).ask(whoAmI), newCaller(t, w.URL, user, true).ask(whoAmI)
+		if direct.Status != http.StatusCreated || through.Status != http.StatusCreated || who(direct) != who(through) {
+			t.Errorf("%s: directly %d %s, through Weir %d %s", name, direct.Status, direct.Body, through.Status, through.Body)
+		}
+	}
+
+	grace, err := cluster.CertUser("grace", "dev")
+	must(t, err)
+	byCert := newCaller(t, w.URL, grace, true)
+	if a := byCert.ask(request{Method: "DELETE", Path: "/api/v1/namespaces/a/configmaps/nope"}); a.Status != http.StatusForbidden || !bytes.Contains(a.Body, []byte(`User \"grace\" cannot delete`)) {
+		t.Errorf("what grace may not: %d %s %v", a.Status, a.Body, a.Err)
+	}
+	asRoot := whoAmI
+	asRoot.Header = http.Header{"Content-Type": {"application/json"}, "Impersonate-User": {"root"}}
+	if a := byCert.ask(asRoot); a.Status != http.StatusForbidden || !bytes.Contains(a.Body, []byte("cannot impersonate others")) {
+		t.Errorf("impersonation by who is impersonated: %d %s %v", a.Status, a.Body, a.Err)
+	}
+	forged := whoAmI
+	forged.Header = http.Header{"Content-Type": {"application/json"}, "X-Remote-User": {"root"}, "X-Remote-Group": {"system:masters"}, "Authorization": {"Bearer admin-token"}}
+	if a := byCert.ask(forged); a.Status != http.StatusCreated || !bytes.Contains(a.Body, []byte(`"username":"grace"`)) || bytes.Contains(a.Body, []byte("masters")) {
+		t.Errorf("forged headers: %d %s %v", a.Status, a.Body, a.Err)
+	}
+	master, err := cluster.CertUser("henry", "system:masters")
+	must(t, err)
+	if a := newCaller(t, w.URL, master, true).ask(whoAmI); a.Status != http.StatusNotImplemented || !bytes.Contains(a.Body, []byte("--forward-impersonate-masters")) {
+		t.Errorf("a master: %d %s %v", a.Status, a.Body, a.Err)
+	}
+	if a := newCaller(t, w.URL, cluster.TokenUser("alice"), true).ask(whoAmI); a.Status != http.StatusCreated || !bytes.Contains(a.Body, []byte(`"username":"alice"`)) {
+		t.Errorf("a token: %d %s %v", a.Status, a.Body, a.Err)
 	}
 }

@@ -3,12 +3,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/fakes/certificates.h"
 #include "tests/proxy/session/memory_exchange.h"
 
 namespace weir {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using Kind = http::BodyFraming::Kind;
 
@@ -26,15 +28,28 @@ class ForwardHeadTest : public ::testing::Test {
                     {"a%b c", {"v"}}};
   }
 
-  StatusOr<http::RequestHead> As(Credentials::Kind kind) {
-    Worker worker(0);
-    const MemoryExchange exchange(worker, request_);
+  Credentials Of(Credentials::Kind kind) const {
     Credentials credentials;
     credentials.kind = kind;
     if (kind == Credentials::Kind::kToken) credentials.token = "tok";
     if (kind == Credentials::Kind::kCertificate)
       credentials.identity = std::make_shared<Identity>(alice_);
-    return UpstreamHead(exchange, credentials);
+    return credentials;
+  }
+  StatusOr<http::RequestHead> As(Credentials::Kind kind, const ForwardAs& as = {}) {
+    Worker worker(0);
+    const MemoryExchange exchange(worker, request_);
+    return UpstreamHead(exchange, Of(kind), as);
+  }
+  std::variant<ForwardAs, ApiError> Choose(Credentials::Kind kind, bool front_proxy) {
+    UpstreamConfig upstream;
+    upstream.servers = {"https://127.0.0.1:6443"};
+    upstream.token = "of-weir";
+    const TestCa ca("front-proxy-ca");
+    const TestCertificate pair = ca.Issue({.subject = {{"CN", "front-proxy-client"}}});
+    const auto reached =
+        Upstream::Make(upstream, front_proxy ? pair.pem : "", front_proxy ? pair.key_pem : "");
+    return ChooseCredential(request_.headers, Of(kind), config_, **reached);
   }
   static std::vector<std::string> All(const http::RequestHead& head, std::string_view name) {
     std::vector<std::string> values;
@@ -45,6 +60,7 @@ class ForwardHeadTest : public ::testing::Test {
 
   http::RequestHead request_;
   Identity alice_;
+  Config config_;
 };
 
 TEST_F(ForwardHeadTest, MethodTargetAndFramingStayAsTheyAre) {
@@ -134,6 +150,63 @@ TEST_F(ForwardHeadTest, ACertificateUserIsNamedByUsAndATokenBesideItIsDropped) {
   EXPECT_THAT(All(head, "X-Remote-Extra-a%25b%20c"), ElementsAre("v"));
 }
 
+TEST_F(ForwardHeadTest, ACertificateUserIsImpersonatedUnderWeirsOwnCredential) {
+  request_.headers.Add("Authorization", "Bearer another-user");
+  request_.headers.Add("X-Remote-User", "root");
+  const ForwardAs as{CredentialClass::kImpersonator, "Bearer of-weir"};
+  const http::RequestHead head = As(Credentials::Kind::kCertificate, as).value();
+  EXPECT_THAT(All(head, "Authorization"), ElementsAre("Bearer of-weir"));
+  EXPECT_THAT(All(head, "X-Remote-User"), IsEmpty());
+  EXPECT_THAT(All(head, "Impersonate-User"), ElementsAre("alice"));
+  EXPECT_THAT(All(head, "Impersonate-Uid"), ElementsAre("u-1"));
+  EXPECT_THAT(All(head, "Impersonate-Group"), ElementsAre("dev", "", "system:authenticated"));
+  EXPECT_THAT(All(head, "Impersonate-Extra-authentication.kubernetes.io%2Fcredential-id"),
+              ElementsAre("X509SHA256=ab", "second"));
+  alice_.groups.clear();
+  EXPECT_THAT(All(As(Credentials::Kind::kCertificate, as).value(), "Impersonate-Group"),
+              ElementsAre("system:authenticated"));
+}
+
+TEST_F(ForwardHeadTest, OnlyCertificateUsersNeedACredentialOfOurs) {
+  for (const auto kind : {Credentials::Kind::kNone, Credentials::Kind::kToken}) {
+    config_.forward_impersonate = true;
+    const auto chosen = Choose(kind, true);
+    ASSERT_TRUE(std::holds_alternative<ForwardAs>(chosen));
+    EXPECT_EQ(std::get<ForwardAs>(chosen).credential, CredentialClass::kNone);
+    EXPECT_EQ(std::get<ForwardAs>(chosen).authorization, "");
+  }
+}
+
+TEST_F(ForwardHeadTest, TheFrontProxyComesBeforeImpersonation) {
+  config_.forward_impersonate = true;
+  request_.headers.Add("Impersonate-User", "bob");
+  const auto chosen = Choose(Credentials::Kind::kCertificate, true);
+  ASSERT_TRUE(std::holds_alternative<ForwardAs>(chosen));
+  EXPECT_EQ(std::get<ForwardAs>(chosen).credential, CredentialClass::kFrontProxy);
+  EXPECT_EQ(std::get<ForwardAs>(chosen).authorization, "");
+}
+
+TEST_F(ForwardHeadTest, WhoCannotBeImpersonatedIsToldWhy) {
+  const auto refusal = [this] {
+    const auto chosen = Choose(Credentials::Kind::kCertificate, false);
+    const auto* const error = std::get_if<ApiError>(&chosen);
+    return error == nullptr ? "" : std::to_string(error->code) + " " + error->message;
+  };
+  EXPECT_THAT(refusal(), HasSubstr("501 "));
+  EXPECT_THAT(refusal(), HasSubstr("--forward-impersonate"));
+  config_.forward_impersonate = true;
+  EXPECT_EQ(refusal(), "");
+  alice_.groups.emplace_back("system:masters");
+  EXPECT_THAT(refusal(), HasSubstr("--forward-impersonate-masters"));
+  config_.forward_impersonate_masters = true;
+  EXPECT_EQ(refusal(), "");
+  for (const char* const name : {"Impersonate-User", "impersonate-extra-scopes", "IMPERSONATE-X"}) {
+    request_.headers = {};
+    request_.headers.Add(name, "bob");
+    EXPECT_THAT(refusal(), HasSubstr("403 "));
+  }
+}
+
 TEST_F(ForwardHeadTest, AConnectionListRemovesNothingThatWeAdd) {
   request_.headers.Add("Connection", "X-Forwarded-For, Audit-ID, X-Remote-User");
   const http::RequestHead head = As(Credentials::Kind::kCertificate).value();
@@ -155,6 +228,12 @@ TEST_F(ForwardHeadTest, ANameThatNoHeaderCanCarryIsRefused) {
   alice_.groups = {};
   alice_.extra = {{"k", {"a\nb"}}};
   EXPECT_FALSE(As(Credentials::Kind::kCertificate).ok());
+}
+
+TEST_F(ForwardHeadTest, NoNameIsNobody) {
+  alice_.name = "";
+  EXPECT_FALSE(As(Credentials::Kind::kCertificate).ok());
+  EXPECT_FALSE(As(Credentials::Kind::kCertificate, {CredentialClass::kImpersonator, ""}).ok());
 }
 
 TEST_F(ForwardHeadTest, ANameThatUpstreamWouldTrimToAnotherUserIsRefused) {
