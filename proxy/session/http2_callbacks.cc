@@ -60,7 +60,9 @@ int OnInvalidHeader(nghttp2_session* session, const nghttp2_frame* frame, const 
 
 int OnFrameReceived(nghttp2_session* session, const nghttp2_frame* frame, void* user_data) {
   const bool end = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
-  if (frame->hd.type == NGHTTP2_HEADERS) {
+  if (frame->hd.type == NGHTTP2_WINDOW_UPDATE || frame->hd.type == NGHTTP2_SETTINGS) {
+    Of(user_data).Changed();
+  } else if (frame->hd.type == NGHTTP2_HEADERS) {
     Of(user_data).OnHeadersReceived(frame->hd.stream_id, end);
   } else if (frame->hd.type == NGHTTP2_DATA && !end) {
     if (frame->hd.length > 0 && frame->hd.length == frame->data.padlen)

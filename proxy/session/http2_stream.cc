@@ -135,7 +135,7 @@ bool Http2Stream::Write(std::span<const std::string_view> pieces, size_t bytes) 
   given_ = {};
   given_start_ = given_left_ = 0;
   if (session_.kept() > Http2Session::kMaxKept) Abort();
-  return IsDrained();
+  return Room() > 0;
 }
 
 size_t Http2Stream::Room() const { return IsDrained() ? session_.WindowOf(*this) : 0; }
@@ -174,8 +174,13 @@ bool Http2Stream::IsDrained() const {
   return CanWrite() && kept_left() == 0 && !session_.blocked();
 }
 
-bool Http2Stream::IsReady() const {
-  return !CanWrite() || (IsDrained() && (!finishing_ || end_sent_));
+bool Http2Stream::IsTaken() const {
+  return awaited_ && (!CanWrite() || (IsDrained() && (!finishing_ || end_sent_)));
+}
+
+// A window that is closed would leave all that is written to be kept.
+bool Http2Stream::IsWritable() const {
+  return on_writable_ != nullptr && (!CanWrite() || Room() > 0);
 }
 
 Signal& Http2Stream::signal() {
@@ -199,8 +204,10 @@ Async<Status> Http2Stream::WaitUntilTaken(bool end) {
     if (end && end_sent_ && (closed_ || !session_.blocked())) co_return OkStatus();
     if (!CanWrite()) co_return WasReset();
     if (!end && IsDrained()) co_return OkStatus();
+    awaited_ = true;
     Wait();
     const bool notified = co_await signal().Wait(worker().Now() + stall);
+    awaited_ = false;
     if (!notified && taken == taken_) {
       Abort();
       co_return DeadlineExceeded("the peer was too slow");
@@ -253,8 +260,9 @@ void Http2Stream::TellGone() {
 }
 
 void Http2Stream::CallWaiters() {
-  if (signal_ != nullptr) signal_->Notify();
-  if (on_writable_) std::exchange(on_writable_, nullptr)();
+  if (IsTaken()) signal().Notify();
+  if (IsWritable()) std::exchange(on_writable_, nullptr)();
+  if (on_writable_ != nullptr) Wait();
 }
 
 size_t Http2Stream::OnClosed() {

@@ -86,7 +86,7 @@ class Http2Stream final : public Exchange, public std::enable_shared_from_this<H
   bool closed() const { return closed_; }
   bool aborted() const { return aborted_; }
   // Whether somebody waits for it, and need not any more.
-  bool IsReady() const;
+  bool IsReady() const { return IsTaken() || IsWritable(); }
   void CallWaiters();
 
   bool deferred = false;  // nghttp2 was told that nothing follows for now.
@@ -96,6 +96,9 @@ class Http2Stream final : public Exchange, public std::enable_shared_from_this<H
   size_t kept_left() const { return kept_.size() - kept_start_; }
   bool CanWrite() const { return !closed_ && !aborted_; }
   bool IsDrained() const;
+  // What Drain() and Finish() wait for, if they do; what OnWritable() waits for.
+  bool IsTaken() const;
+  bool IsWritable() const;
   // Until `done`, or the stream is closed; DeadlineExceeded where nothing moves for too long.
   Async<Status> WaitUntilTaken(bool end);
   void Wait();
@@ -139,6 +142,7 @@ class Http2Stream final : public Exchange, public std::enable_shared_from_this<H
   bool closed_ = false;
   bool aborted_ = false;
   bool over_ = false;
+  bool awaited_ = false;  // By Drain() or Finish().
 };
 
 }  // namespace weir

@@ -39,14 +39,7 @@ class WatchSession final : public WatchSink {
     ProcessMetrics().watch_events.Add(frames);
     ProcessMetrics().watch_bytes.Add(bytes);
     if (exchange_.Write(pieces, bytes)) return true;
-    writable_ = false;
-    parked_until_ = service_.worker.Now() + kMaxStall;
-    exchange_.OnWritable([this] {
-      writable_ = true;
-      parked_until_ = TimePoint::max();
-      more_ = true;
-      signal_.Notify();
-    });
+    Park();
     return false;
   }
   void End() override {
@@ -58,6 +51,17 @@ class WatchSession final : public WatchSink {
                   std::shared_ptr<Replica> replica, WatchSpec spec, TimePoint asked);
 
  private:
+  // Nothing is written until the client takes bytes again.
+  void Park() {
+    writable_ = false;
+    parked_until_ = service_.worker.Now() + kMaxStall;
+    exchange_.OnWritable([this] {
+      writable_ = true;
+      parked_until_ = TimePoint::max();
+      more_ = true;
+      signal_.Notify();
+    });
+  }
   Async<bool> StillAllowed(const Authorized& authorized);
   bool running() const {
     return !ended_ && !gone_ && !service_.shared.stopping.load(std::memory_order_relaxed);
@@ -125,6 +129,11 @@ Async<void> WatchSession::Run(const ReadRequest& request,
   };
   while (running() && in_time()) {
     if (writable_ && more_) {
+      // Others on the connection may have been quicker: what it does not take would be kept.
+      if (exchange_.Room() == 0) {
+        Park();
+        continue;
+      }
       more_ = watcher->OnWritable();
       starting = starting && more_;
       if (more_ && writable_) co_await net::post(worker.io(), net::use_awaitable_t<IoExecutor>());

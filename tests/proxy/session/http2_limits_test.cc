@@ -111,6 +111,47 @@ TEST_F(Http2LimitsTest, AnsweredStreamsHoldNothing) {
   EXPECT_EQ(ProcessMetrics().http2_streams.value(), 0);
 }
 
+// Many watches of a client whose connection's window is small: they wait for it without a copy of
+// what they have to say, and all get it.
+TEST_F(Http2LimitsTest, WatchesShareASmallWindowInTurns) {
+  for (int i = 0; i < 100; ++i) {
+    CallOn(worker_, [&] {
+      log_.Put("default/p" + std::to_string(i), {.note = std::string(2000, 'n')});
+      replica_->OnBatch(log_.Cut(), 1);
+    });
+  }
+  ConnectHttp2();
+  std::string bytes;
+  for (uint32_t id = 1; id < 200; id += 2) bytes += HeadersBytes(id, Request("GET", kWatch));
+  SendBytes(bytes);
+  size_t received = 0;
+  const auto all = [&] {
+    received = 0;
+    size_t whole = 0;
+    for (uint32_t id = 1; id < 200; id += 2) {
+      const std::string& body = answers_[id].body;
+      received += body.size();
+      const size_t end = body.size() - std::min<size_t>(body.size(), 1000);
+      whole += body.find("of-b", end) != std::string::npos ? 1 : 0;
+    }
+    return whole == 100;
+  };
+  size_t most_kept = 0;
+  size_t opened = 65535;
+  while (!all()) {
+    if (received >= opened) {
+      CallOn(worker_,
+             [&] { most_kept = std::max(most_kept, (*service_.http2_sessions.begin())->kept()); });
+      SendWindow(0, 500'000);
+      opened += 500'000;
+      for (uint32_t id = 1; id < 200; id += 2) SendWindow(id, 100'000);
+    }
+    ASSERT_NE(ReadFrame().type, 0xff);
+  }
+  for (uint32_t id = 1; id < 200; id += 2) EXPECT_EQ(answers_[id].reset, -1);
+  EXPECT_LE(most_kept, size_t{1} << 20);
+}
+
 // A list's windows follow what the client takes: nothing of it is copied for later but 16 KiB.
 TEST_F(Http2LimitsTest, AListThatIsNotTakenKeepsLittle) {
   for (int i = 0; i < 500; ++i) {
