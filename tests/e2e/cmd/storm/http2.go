@@ -194,9 +194,12 @@ func (w *watch) countMembers(payload []byte) {
 			w.finished += int(binary.LittleEndian.Uint32(text[at-4:]))
 		}
 	}
-	if len(text) >= 4 {
-		w.plain = w.finished + int(binary.LittleEndian.Uint32(text[len(text)-4:]))
-		w.synced = w.plain == w.expected
+	// Bookmarks of later may come with the one that is waited for.
+	if w.synced = w.finished >= w.expected; !w.synced && len(text) >= 4 {
+		w.synced = w.finished+int(binary.LittleEndian.Uint32(text[len(text)-4:])) == w.expected
+	}
+	if w.synced {
+		w.plain = w.expected
 	}
 	w.tail = append(w.tail[:0], text[max(0, len(text)-len(memberHead)-3):]...)
 }

@@ -101,7 +101,7 @@ type row struct {
 	seconds              float64        // Until the last one was synced.
 	p50                  float64        // Until half of them were.
 	cpu, upstreamCPU     float64        // Of the server; and of the API server meanwhile.
-	peak, before         float64        // Resident memory, bytes.
+	before, peak, after  float64        // Resident memory, bytes; the last with all watches at rest.
 	wire, plain          int64          // Bytes on the streams, and what they are uncompressed.
 }
 
@@ -112,14 +112,14 @@ func report(o options, rows []row) string {
 	fmt.Fprintf(&b, "%s. Two mTLS connections over HTTP/2 a node, %d watches each, begun by WatchList in protobuf and gzip; %d pods, %d services and endpoint slices. ",
 		measure.Machine(), watchesPerConnection, o.nodes*o.podsPerNode, o.services)
 	b.WriteString("Clients of `system:masters`: nobody's rights are asked for. The clients run on the same cores.\n\n")
-	b.WriteString("| | synced | cut | half; all synced, s | CPU-s | of the API server meanwhile | resident before; most, MB | MB on the streams; uncompressed |\n|---|---|---|---|---|---|---|---|\n")
+	b.WriteString("| | synced | cut | half; all synced, s | CPU-s | of the API server meanwhile | resident before; most; at rest, MB | KB at rest per watch | MB on the streams; uncompressed |\n|---|---|---|---|---|---|---|---|---|\n")
 	for _, r := range rows {
 		refused := ""
 		for status, n := range r.refused {
 			refused += fmt.Sprintf(", %d × %s", n, status)
 		}
-		fmt.Fprintf(&b, "| %s | %d of %d | %d%s | %.1f; %.1f | %.1f | %.1f | %.0f; %.0f | %.0f; %.0f |\n", r.name, r.synced, r.watches, r.cut, refused,
-			r.p50, r.seconds, r.cpu, r.upstreamCPU, r.before/1e6, r.peak/1e6, float64(r.wire)/1e6, float64(r.plain)/1e6)
+		fmt.Fprintf(&b, "| %s | %d of %d | %d%s | %.1f; %.1f | %.1f | %.1f | %.0f; %.0f; %.0f | %.1f | %.0f; %.0f |\n", r.name, r.synced, r.watches, r.cut, refused,
+			r.p50, r.seconds, r.cpu, r.upstreamCPU, r.before/1e6, r.peak/1e6, r.after/1e6, (r.after-r.before)/1e3/float64(max(1, r.synced)), float64(r.wire)/1e6, float64(r.plain)/1e6)
 	}
 	if len(rows) == 2 && rows[0].name == "weir" && rows[0].cpu > 0 {
 		fmt.Fprintf(&b, "\nR_api, CPU: %.1f\n", rows[1].cpu/rows[0].cpu)

@@ -102,6 +102,10 @@ func (s *storm) run() (row, error) {
 	case <-ctx.Done():
 	}
 	r.cpu, r.upstreamCPU = cpuOf(s.pid)-before, cpuOf(s.upstream)-upstreamBefore
+	time.Sleep(5 * time.Second)
+	if r.after, err = measure.Resident(s.pid); err != nil {
+		return r, err
+	}
 	cancel()
 	r.peak = peak()
 	s.mu.Lock()
@@ -210,6 +214,8 @@ func (s *storm) connect(ctx context.Context, node, half int, paths []string) {
 			counted[i] = true
 			if ctx.Err() == nil || w.synced {
 				s.finished(w)
+			} else {
+				log("never synced: %s: status %q, %d bytes, uncompressed %d of %d", w.path, w.status, w.wire, w.plain, w.expected)
 			}
 			over()
 		}
