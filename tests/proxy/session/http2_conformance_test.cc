@@ -181,6 +181,10 @@ std::vector<Rule> Rules() {
        Open() + HeadersOf(1, Literal(":path", "/y"))},
       {"8.1 an upper-case name in trailers", End::kStream, kProtocol,
        Open() + HeadersOf(1, Literal("X", "y"))},
+      {"8.2.1 LF in a value", End::kStream, kProtocol, raw(Literal("x", "a\nb"))},
+      {"8.2.1 a space in a name", End::kStream, kProtocol, raw(Literal(" x", "y"))},
+      // Milder than the rule, as Go's server is.
+      {"8.2.1 spaces around a value", End::kServed, 0, raw(Literal("x", "  y "))},
       {"8.3.1 a pseudo-header of answers", End::kStream, kProtocol,
        HeadersOf(1, Literal(":status", "200") + head)},
       {"7541 2.3.3 index 0", End::kConnection, kCompression, raw("\x80")},
