@@ -42,13 +42,14 @@ std::optional<std::string_view> ListIndex::ValueOf(const Object& object,
 }
 
 void ListIndex::Build(const ObjectTree& tree) {
+  Drop();
   built_ = true;
-  by_value_.clear();
   std::string scratch;
   for (ObjectTree::Cursor cursor = tree.Begin(); cursor.Valid(); cursor.Next()) {
     cursor.Prefetch();
     if (const auto value = ValueOf(*cursor, scratch)) {
       by_value_[std::string(*value)].push_back(ObjectRef::Share(&*cursor));
+      ++objects_;
     }
   }
 }
@@ -78,6 +79,7 @@ void ListIndex::Put(const ObjectRef& object) {
     *place = object;
   } else {
     objects.insert(place, object);
+    ++objects_;
   }
 }
 
@@ -91,12 +93,14 @@ void ListIndex::Remove(const Object& object) {
   const auto place = PlaceOf(objects, object.key());
   if (place == objects.end() || (*place)->key() != object.key()) return;
   objects.erase(place);
+  --objects_;
   if (objects.empty()) by_value_.erase(found);
 }
 
 void ListIndex::Drop() {
   built_ = false;
   by_value_.clear();
+  objects_ = 0;
 }
 
 const std::vector<ObjectRef>* ListIndex::Find(std::string_view value) const {

@@ -49,8 +49,14 @@ class ListIndex {
   const std::vector<ObjectRef>* Find(std::string_view value) const;
 
   size_t values() const { return by_value_.size(); }
+  // Held beside the objects themselves, about.
+  size_t bytes() const { return objects_ * kObjectBytes + values() * kValueBytes; }
 
  private:
+  // A reference, in a vector that has grown by doubling; a vector and its key, in a hash map.
+  static constexpr size_t kObjectBytes = sizeof(ObjectRef) * 3 / 2;
+  static constexpr size_t kValueBytes = 128;
+
   // Nothing where the object has no such label.
   std::optional<std::string_view> ValueOf(const Object& object, std::string& scratch) const;
   void Put(const ObjectRef& object);
@@ -60,6 +66,7 @@ class ListIndex {
   std::shared_ptr<const SelectableFields> fields_;
   std::optional<size_t> field_;
   StringMap<std::vector<ObjectRef>> by_value_;
+  size_t objects_ = 0;
   bool built_ = false;
 };
 

@@ -272,6 +272,7 @@ std::shared_ptr<Replica> Core::ReplicaOf(Entry& entry, size_t worker) {
   std::shared_ptr<Replica>& replica = entry.replicas[worker];
   if (!replica) {
     Replica::Limits limits = options_.reads;
+    limits.budget = budget_;
     for (const Registry::Options::Index& index : options_.indexes) {
       if (index.resource == entry.home->type().id.GroupResource()) {
         limits.indexes.push_back(index.property);

@@ -17,7 +17,9 @@ class LogReplica final : public Replica {
         log_(std::make_shared<EventLog>()),
         fan_out_(std::make_shared<FanOut>(worker, log_, limits.bookmark_interval)),
         reads_(std::make_shared<PendingReads>(worker, std::move(proofs), limits, log_)),
-        properties_(std::move(limits.indexes)) {}
+        properties_(std::move(limits.indexes)) {
+    if (limits.budget) memory_.emplace(std::move(limits.budget));
+  }
 
   std::unique_ptr<ReadTicket> Read(const ReadSpec& spec, ReadCallback done) override {
     return reads_->Read(spec, std::move(done));
@@ -37,7 +39,10 @@ class LogReplica final : public Replica {
     for (ListIndex& index : indexes_) {
       const auto value = index.Required(filter);
       if (!value) continue;
-      if (!index.built()) index.Build(newest.tree);
+      if (!index.built()) {
+        index.Build(newest.tree);
+        Account();
+      }
       const std::vector<ObjectRef>* const found = index.Find(*value);
       return found == nullptr ? std::span<const ObjectRef>() : std::span(*found);
     }
@@ -58,6 +63,7 @@ class LogReplica final : public Replica {
     OnState(state);
     reads_->OnProgress();
   }
+    Account();
 
   void OnBatch(BatchRef batch, uint64_t floor_sequence) override {
     log_->Append(batch, floor_sequence);
@@ -66,6 +72,7 @@ class LogReplica final : public Replica {
     reads_->OnProgress();  // Last: it may begin watches, which then have this batch behind them.
   }
 
+    Account();
   void OnState(CacheState state) override {
     state_ = state;
     if (state == CacheState::kRefused) fan_out_->EndAll();
@@ -77,6 +84,13 @@ class LogReplica final : public Replica {
   CacheState state_ = CacheState::kStarting;
   const std::shared_ptr<EventLog> log_;
   const std::shared_ptr<FanOut> fan_out_;
+  void Account() {
+    if (!memory_) return;
+    size_t bytes = 0;
+    for (const ListIndex& index : indexes_) bytes += index.bytes();
+    memory_->Set(bytes);
+  }
+
   const std::shared_ptr<PendingReads> reads_;
   const std::vector<IndexedProperty> properties_;
   std::vector<ListIndex> indexes_;  // Empty, or one for each property.
@@ -84,6 +98,7 @@ class LogReplica final : public Replica {
 
 }  // namespace
 
+  std::optional<MemoryBudget::Share> memory_;
 std::shared_ptr<Replica> Replica::Make(Executor& worker, std::shared_ptr<ProofSource> proofs,
                                        Limits limits) {
   return std::make_shared<LogReplica>(worker, std::move(proofs), std::move(limits));

@@ -21,6 +21,7 @@
 #include "cache/cache.h"
 #include "cache/filter.h"
 #include "cache/list_index.h"
+#include "cache/memory_budget.h"
 #include "cache/snapshot.h"
 #include "protocol/base/executor.h"
 #include "protocol/k8s/form.h"
@@ -124,6 +125,7 @@ class Replica {
     Duration bookmark_interval = std::chrono::seconds(60);
     std::vector<IndexedProperty> indexes;  // What LISTs look objects up by; made when first asked.
   };
+    std::shared_ptr<MemoryBudget> budget;  // Of which they take their part; null: of none.
 
   static std::shared_ptr<Replica> Make(Executor& worker, std::shared_ptr<ProofSource> proofs,
                                        Limits limits);

@@ -110,6 +110,23 @@ TEST_F(ListIndexTest, IsDroppedWhereABatchDoesNotTellAll) {
   EXPECT_FALSE(nodes_.built());
 }
 
+TEST_F(ListIndexTest, CountsWhatItHolds) {
+  const ObjectRef a = Put("ns/a", 1, {.node = "n1"});
+  Put("ns/b", 2, {.node = "n1"});
+  EXPECT_EQ(nodes_.bytes(), 0u);
+  nodes_.Build(tree_);
+  const size_t two = nodes_.bytes();
+  nodes_.Apply(*BatchOf({{{3}, EventType::kDeleted, Object::WithRevision(*a, {3}), a}}));
+  EXPECT_LT(nodes_.bytes(), two);
+  nodes_.Apply(
+      *BatchOf({{{4}, EventType::kAdded, MakeObject("ns/a", 4, {.node = "n1"}), nullptr}}));
+  EXPECT_EQ(nodes_.bytes(), two);
+  nodes_.Build(tree_);
+  EXPECT_EQ(nodes_.bytes(), two);
+  nodes_.Drop();
+  EXPECT_EQ(nodes_.bytes(), 0u);
+}
+
 TEST_F(ListIndexTest, NothingIsKeptBeforeItIsBuilt) {
   nodes_.Apply(
       *BatchOf({{{2}, EventType::kAdded, MakeObject("ns/a", 2, {.node = "n1"}), nullptr}}));

@@ -219,5 +219,21 @@ TEST_F(ReplicaReadTest, ACallbackMayReadAgainAndDropOtherTickets) {
   EXPECT_EQ(calls, 2);
 }
 
+TEST_F(ReplicaReadTest, IndexesAreCountedAmongTheCaches) {
+  limits_.indexes = {{false, "spec.nodeName"}};
+  limits_.budget = std::make_shared<MemoryBudget>(1 << 20);
+  log_.Seed("a/x", 90, {.node = "n1"});
+  Sync();
+  EXPECT_EQ(limits_.budget->held_bytes(), 0u);
+  EXPECT_TRUE(replica().Candidates(Wants("", "", "spec.nodeName=n1")));
+  const size_t one = limits_.budget->held_bytes();
+  EXPECT_GT(one, 0u);
+  log_.Put("a/y", {.node = "n1"});
+  Publish();
+  EXPECT_GT(limits_.budget->held_bytes(), one);
+  replica_.reset();
+  EXPECT_EQ(limits_.budget->held_bytes(), 0u);
+}
+
 }  // namespace
 }  // namespace weir
