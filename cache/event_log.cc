@@ -25,6 +25,11 @@ bool Contains(const Snapshot& snapshot, const LogEvent& event) {
 
 EventLog::Start NotCovered(Revision oldest) { return {false, false, 0, oldest}; }
 
+// Whether `batch` begins with more of the revision that the one before ended with.
+bool GoesOn(const Batch& batch, Revision before) {
+  return !batch.gap_after && !batch.events.empty() && batch.events.front().revision == before;
+}
+
 size_t EventsUpTo(const Batch& batch, Revision revision) {
   const auto end = std::upper_bound(batch.events.begin(), batch.events.end(), revision,
                                     [](Revision r, const LogEvent& e) { return r < e.revision; });
@@ -46,12 +51,17 @@ void Replay(const Batch& batch, size_t count, ObjectTree& tree) {
 
 void EventLog::Reset(std::deque<BatchRef> log) {
   batches_ = std::move(log);
+  split_ = {};
+  for (size_t i = 1; i < batches_.size(); ++i) {
+    if (GoesOn(*batches_[i], batches_[i - 1]->revision)) split_ = batches_[i]->events[0].revision;
+  }
   rebuilt_.reset();
   newest_ = empty() ? Snapshot{} : batches_.back()->snapshot.value();
   oldest_ = empty() ? Revision{} : OldestOf(*batches_.front());
 }
 
 void EventLog::Append(BatchRef batch, uint64_t floor_sequence) {
+  if (!empty() && GoesOn(*batch, revision())) split_ = revision();
   newest_ = batch->snapshot.value();
   if (empty()) oldest_ = OldestOf(*batch);
   // Between two bookmarks nothing happened: the later one says all that the earlier one did.
@@ -86,6 +96,11 @@ size_t EventLog::FirstAbove(Revision revision) const {
 }
 
 EventLog::Start EventLog::StartAfter(Revision from) const {
+  if (from == split_ && from != Revision{}) return NotCovered({from.value + 1});
+  return StartAfterAll(from);
+}
+
+EventLog::Start EventLog::StartAfterAll(Revision from) const {
   if (empty() || from < oldest_) return NotCovered(oldest_);
   const size_t index = FirstAbove(from);
   if (index == batches_.size()) {
@@ -97,7 +112,7 @@ EventLog::Start EventLog::StartAfter(Revision from) const {
 }
 
 EventLog::Start EventLog::StartAfter(const Snapshot& snapshot) const {
-  Start start = StartAfter(snapshot.revision);
+  Start start = StartAfterAll(snapshot.revision);
   if (start.ahead) start.covered = false;  // No state of this history.
   if (!start.covered) return start;
   while (start.sequence > begin_sequence()) {

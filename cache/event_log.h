@@ -72,8 +72,10 @@ class EventLog {
   uint64_t begin_sequence() const { return empty() ? 0 : batches_.front()->first_sequence; }
   uint64_t end_sequence() const { return empty() ? 0 : batches_.back()->end_sequence(); }
 
-  // For a reader that has seen everything up to `from`: too old below oldest(), and strictly inside
-  // the gap of a resynchronisation, whose deletions carry borrowed revisions. O(log n).
+  // For a reader that has seen everything up to `from`: too old below oldest(), strictly inside the
+  // gap of a resynchronisation, whose deletions carry borrowed revisions, and where a part of what
+  // happened at `from` came in a later batch: nobody knows which part the reader has seen. O(log
+  // n).
   Start StartAfter(Revision from) const;
   // For a reader that has seen `snapshot`, a state of this history. Differs from the above where
   // keys that share the snapshot's revision came in a later batch.
@@ -92,6 +94,7 @@ class EventLog {
 
  private:
   void DropFront();
+  Start StartAfterAll(Revision from) const;
   // Index of the first batch above `revision`.
   size_t FirstAbove(Revision revision) const;
   std::optional<Snapshot> Rebuild(size_t above, Revision revision) const;
@@ -99,6 +102,7 @@ class EventLog {
   std::deque<BatchRef> batches_;  // Rising by revision and by sequence.
   Snapshot newest_;
   Revision oldest_;
+  Revision split_;  // The last one that came in two batches; zero: none.
   std::optional<Snapshot> rebuilt_;
 };
 

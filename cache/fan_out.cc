@@ -187,7 +187,7 @@ FanOut::SharedFrame FanOut::BookmarkAt(Revision revision, Shape& shape, Bookmark
 }
 
 void FanOut::ScheduleBookmark(CachedWatcher& watcher, Duration wait) {
-  if (!watcher.bookmarks_) return;
+  if (!watcher.bookmarks_ || watcher.mark_only_) return;
   const TimePoint now = worker_.Now();
   if (watcher.deadline_ - now <= kBeforeDeadline) return;
   wheel_.Schedule(watcher, std::min(now + wait, watcher.deadline_ - kBeforeDeadline), now);

@@ -19,6 +19,8 @@ constexpr seconds kRapidTimeout{3};  // Brings a bookmark after 0.85 to 1.7 s (d
 constexpr Duration kRapidOwes = std::chrono::milliseconds(2200);
 constexpr Duration kRapidInterval = std::chrono::milliseconds(500);
 constexpr seconds kStandingTimeout{600};  // At most; at least half of it.
+// The keys of a lease end at one revision, and their events follow each other closely.
+constexpr Duration kLeaseEnds = std::chrono::milliseconds(50);
 
 bool RefusesType(int http) { return http == 401 || (http >= 403 && http <= 406); }
 
@@ -241,7 +243,7 @@ Status Feed::TakeEvent(const WatchFrame& frame) {
   WEIR_TRY(CheckForm(frame, scanned));
   const Revision revision = scanned.revision;
   const bool replayed = Replayed(revision);
-  if (replayed && (!options_.shared_revisions || revision < cache_.revision())) return OkStatus();
+  if (replayed && (!options_.uncached || revision < cache_.revision())) return OkStatus();
   ObjectRef object = Object::Make(scanned, options_.encoding);
   const Status applied = cache_.Apply(frame.type == FrameType::kDeleted, object);
   if (absl::IsFailedPrecondition(applied)) {
@@ -252,7 +254,8 @@ Status Feed::TakeEvent(const WatchFrame& frame) {
   ++counters_.events;
   dirty_ = true;
   open_.push_back(std::move(object));
-  proven_ = options_.shared_revisions ? std::max(proven_, Revision{revision.value - 1}) : revision;
+  deleted_last_ = frame.type == FrameType::kDeleted;
+  proven_ = options_.uncached ? std::max(proven_, Revision{revision.value - 1}) : revision;
   return OkStatus();
 }
 
@@ -293,12 +296,27 @@ bool Feed::Known(const Object& late) const {
 void Feed::OnWatchDrained(WatchStream& stream) {
   if (&stream != stream_.get()) return;
   heard_ = home_.Now();
-  Publish();
+  if (!AwaitsMore()) Publish();
   Account();
   listener_.OnFeedProgress();
 }
 
+// Writes have a revision each, deletions by lease have one together. Who reads half of them takes
+// the revision for complete.
+bool Feed::AwaitsMore() {
+  if (!options_.uncached || open_.empty() || !deleted_last_) return false;
+  if (publish_timer_ == 0) {
+    publish_timer_ = home_.After(kLeaseEnds, [this] {
+      publish_timer_ = 0;
+      Publish();
+      listener_.OnFeedProgress();
+    });
+  }
+  return true;
+}
+
 void Feed::Publish() {
+  home_.Cancel(std::exchange(publish_timer_, 0));
   open_.clear();
   if (std::exchange(dirty_, false)) cache_.Publish();
 }
@@ -312,8 +330,10 @@ void Feed::OnWatchEnd(WatchStream& stream, const WatchStream::End& end) {
   const WatchStream::Start start = stream.start();
   if (&stream == next_.get()) {
     next_.reset();
-    // A stream that was only to replace a running one: that one goes on.
-    if (!stream_) AfterEnd(start, end, Duration(0), Duration(0));
+    // A stream that was only to replace a running one: that one goes on, unless it was to prove
+    // that one, and cannot.
+    const bool unproven = options_.uncached && end.ending == WatchStream::Ending::kExpired;
+    if (!stream_ || unproven) AfterEnd(start, end, Duration(0), Duration(0));
   } else {
     const Duration lived = home_.Now() - opened_;
     const Duration fed = home_.Now() - fed_since_;

@@ -55,8 +55,9 @@ class Feed final : private WatchStream::Handler {
     bool custom = false;  // A custom resource: its list items carry kind and apiVersion.
     // What selectors may name; null: what they may of the built-in type.
     std::shared_ptr<const SelectableFields> fields{};
-    bool shared_revisions =
-        false;  // Several keys may change at one revision (events, which expire by lease).
+    // As of IsUncachedUpstream(): the stream brings no bookmarks, and several keys may change at
+    // one revision.
+    bool uncached = false;
     bool strict_resync = false;  // End all watches after a resynchronisation.
     uint64_t seed = 1;           // Of the jitter.
   };
@@ -91,7 +92,7 @@ class Feed final : private WatchStream::Handler {
   // Why it is not synced, for a person; empty when it is.
   const std::string& reason() const { return reason_; }
   const ResourceType& type() const { return type_; }
-  bool shared_revisions() const { return options_.shared_revisions; }
+  bool uncached() const { return options_.uncached; }
 
   // For proofs of freshness (freshness.h).
   // A consistent LIST of one item, which names upstream's revision; and one of all items.
@@ -140,6 +141,8 @@ class Feed final : private WatchStream::Handler {
   void AfterEnd(const WatchStream::Start& start, const WatchStream::End& end, Duration lived,
                 Duration fed);
   void Publish();
+  // Whether more may come of the revision that came last: then it is published in a moment.
+  bool AwaitsMore();
 
   // Trouble.
   void Retry(Next next, Duration retry_after, std::string_view why);
@@ -184,6 +187,7 @@ class Feed final : private WatchStream::Handler {
   bool dirty_ = false;           // Something is applied and not published:
   std::vector<ObjectRef> open_;  // these changes, or a bookmark.
   bool missed_event_ = false;    // One came after later ones.
+  bool deleted_last_ = false;    // The last of `open_`.
   bool bookmarked_ = false;      // `stream_` has brought a bookmark.
 
   TimePoint opened_;     // When `stream_` began.
@@ -194,7 +198,7 @@ class Feed final : private WatchStream::Handler {
   TimePoint refused_since_;  // First refusal since it last streamed; the epoch: none.
   TimePoint suspected_;      // When a probe showed that the quiet stream lags; the epoch: not.
   Revision quiet_revision_;  // The cache's when the quiet probe was sent.
-  Executor::TimerId retry_timer_ = 0, tick_timer_ = 0, list_again_timer_ = 0;
+  Executor::TimerId retry_timer_ = 0, tick_timer_ = 0, list_again_timer_ = 0, publish_timer_ = 0;
 };
 
 std::string_view ToString(Feed::State state);

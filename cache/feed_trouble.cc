@@ -147,7 +147,12 @@ void Feed::OnQuietProbe(const ListOutcome& outcome) {
   if (outcome.list.revision < quiet_revision_) {
     Regressed(outcome.list.revision);
   } else if (outcome.list.revision > cache_.revision()) {
-    suspected_ = home_.Now();
+    if (!options_.uncached) {
+      suspected_ = home_.Now();
+    } else if (!next_) {
+      // No bookmark will tell: another stream from the same revision brings what this one lacks.
+      Open(false);
+    }
   }
   listener_.OnFeedProgress();
 }

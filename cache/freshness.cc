@@ -52,8 +52,9 @@ void Freshness::Prove(Revision at_least, Executor& caller, absl::AnyInvocable<vo
 void Freshness::Arrive(Revision at_least, Waiter waiter) {
   std::vector<Waiter> one;
   one.push_back(std::move(waiter));
-  const bool hopeless = feed_ == nullptr || cache_->state() == CacheState::kRefused ||
-                        waiting() >= limits_.max_waiters;
+  // Without bookmarks nothing proves a stream.
+  const bool hopeless = feed_ == nullptr || feed_->uncached() ||
+                        cache_->state() == CacheState::kRefused || waiting() >= limits_.max_waiters;
   if (hopeless) return Answer(one, false);
   if (at_least != Revision{}) {
     AddGroup(at_least, false, std::move(one));
@@ -163,8 +164,8 @@ void Freshness::OnChecked(const ListOutcome& outcome) {
     });
   } else {
     differed_ = check_covers_;
-    const bool same_revision = listed == cache_->revision() && !feed_->shared_revisions();
-    if (same_revision) feed_->Distrust("another LIST of the same revision has other objects");
+    if (listed == cache_->revision())
+      feed_->Distrust("another LIST of the same revision has other objects");
   }
   ArmTimer();
 }

@@ -7,6 +7,7 @@
 
 #include "fmt/format.h"
 #include "protocol/k8s/continue_token.h"
+#include "protocol/k8s/uncached.h"
 
 namespace weir {
 namespace {
@@ -104,7 +105,8 @@ void ListCursor::EndFind(uint64_t limit) {
   if (found_.size() == limit && InRange()) {
     const Object& last = *found_.back();
     continue_token_ = ContinueToken::Encode(static_cast<int64_t>(spec_.revision.value),
-                                            spec_.key_is_namespaced ? last.key() : last.name());
+                                            spec_.key_is_namespaced ? last.key() : last.name(),
+                                            !IsUncachedUpstream(snapshot_.form->type.id));
     if (spec_.filter.scope_only()) remaining_ = objects_in_range_ - limit;
   }
   WriteFrame(found_bytes_);

@@ -16,6 +16,7 @@
 #include "cache/memory_budget.h"
 #include "protocol/base/log.h"
 #include "protocol/base/mutex.h"
+#include "protocol/k8s/uncached.h"
 
 namespace weir {
 namespace {
@@ -169,9 +170,7 @@ void Core::Start() {
 }
 
 bool Core::Excluded(const ResourceId& id) const {
-  // Upstream has no watch cache of events itself, and their keys expire together.
-  const bool events = id.resource == "events" && (id.group.empty() || id.group == "events.k8s.io");
-  if (events || Contains(options_.never_cache, id)) return true;
+  if (Contains(options_.never_cache, id)) return true;
   return !options_.cache_only.empty() && !Contains(options_.cache_only, id);
 }
 
@@ -238,6 +237,7 @@ Core::Entry& Core::AddEntry(const DiscoveredType& type, Encoding encoding, std::
   options.feed.encoding = encoding;
   options.feed.page_size = options_.page_size;
   options.feed.custom = type.custom;
+  options.feed.uncached = IsUncachedUpstream(type.type.id);
   // Metadata alone has none of them.
   const bool whole = encoding != Encoding::kProtobufMetadata;
   options.feed.fields = whole ? type.fields : SelectableFields::Custom({});

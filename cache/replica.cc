@@ -49,6 +49,10 @@ class LogReplica final : public Replica {
     return std::nullopt;
   }
 
+  bool Covers(Revision revision) const override {
+    return !log_->empty() && revision >= log_->oldest();
+  }
+
   Executor* executor() const override { return &worker_; }
   CacheState state() const override { return state_; }
   const Snapshot& snapshot() const override { return log_->newest(); }
@@ -59,20 +63,20 @@ class LogReplica final : public Replica {
     const bool replaces = !log_->empty();
     log_->Reset(std::move(log));
     indexes_.clear();
+    Account();
     if (replaces) fan_out_->ExpireAll();
     OnState(state);
     reads_->OnProgress();
   }
-    Account();
 
   void OnBatch(BatchRef batch, uint64_t floor_sequence) override {
     log_->Append(batch, floor_sequence);
     for (ListIndex& index : indexes_) index.Apply(*batch);
+    Account();
     fan_out_->Publish(*batch);
     reads_->OnProgress();  // Last: it may begin watches, which then have this batch behind them.
   }
 
-    Account();
   void OnState(CacheState state) override {
     state_ = state;
     if (state == CacheState::kRefused) fan_out_->EndAll();
@@ -80,10 +84,6 @@ class LogReplica final : public Replica {
   }
 
  private:
-  Executor& worker_;
-  CacheState state_ = CacheState::kStarting;
-  const std::shared_ptr<EventLog> log_;
-  const std::shared_ptr<FanOut> fan_out_;
   void Account() {
     if (!memory_) return;
     size_t bytes = 0;
@@ -91,14 +91,18 @@ class LogReplica final : public Replica {
     memory_->Set(bytes);
   }
 
+  Executor& worker_;
+  CacheState state_ = CacheState::kStarting;
+  const std::shared_ptr<EventLog> log_;
+  const std::shared_ptr<FanOut> fan_out_;
   const std::shared_ptr<PendingReads> reads_;
   const std::vector<IndexedProperty> properties_;
   std::vector<ListIndex> indexes_;  // Empty, or one for each property.
+  std::optional<MemoryBudget::Share> memory_;
 };
 
 }  // namespace
 
-  std::optional<MemoryBudget::Share> memory_;
 std::shared_ptr<Replica> Replica::Make(Executor& worker, std::shared_ptr<ProofSource> proofs,
                                        Limits limits) {
   return std::make_shared<LogReplica>(worker, std::move(proofs), std::move(limits));

@@ -83,6 +83,7 @@ struct WatchSpec {
   Revision from;
   bool bookmarks =
       false;  // allowWatchBookmarks; with `initial` also the k8s.io/initial-events-end mark.
+  bool mark_only = false;  // Of the bookmarks, only that one.
   TimePoint deadline =
       TimePoint::max();  // Only places the last bookmark, 2 s before; the session ends the watch.
 };
@@ -124,8 +125,8 @@ class Replica {
     Duration read_wait = std::chrono::seconds(3);  // As kube-apiserver waits for freshness.
     Duration bookmark_interval = std::chrono::seconds(60);
     std::vector<IndexedProperty> indexes;  // What LISTs look objects up by; made when first asked.
-  };
     std::shared_ptr<MemoryBudget> budget;  // Of which they take their part; null: of none.
+  };
 
   static std::shared_ptr<Replica> Make(Executor& worker, std::shared_ptr<ProofSource> proofs,
                                        Limits limits);
@@ -147,6 +148,9 @@ class Replica {
     static_cast<void>(filter);
     return std::nullopt;
   }
+
+  // Whether all that followed `revision` is here, or will come.
+  virtual bool Covers(Revision revision) const = 0;
 
   virtual CacheState state() const = 0;
   // The newest state here; its `form` is null before the first sync.

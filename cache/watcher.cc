@@ -47,7 +47,8 @@ CachedWatcher::CachedWatcher(std::shared_ptr<FanOut> fan_out, View& view, WatchS
       view_(view),
       sink_(sink),
       deadline_(spec.deadline),
-      bookmarks_(spec.bookmarks) {
+      bookmarks_(spec.bookmarks),
+      mark_only_(spec.mark_only) {
   ++view_.watchers;
   ++fan_out_->watchers_;
   fan_out_->waiting_.PushBack(*this);

@@ -98,6 +98,7 @@ class CachedWatcher final : public Watcher, public PlaceHook, public WheelHook {
   State state_ = State::kStart;
   Ending ending_ = Ending::kExpired;
   const bool bookmarks_;
+  const bool mark_only_;
   bool blocked_ = false;  // The last Write() was refused more.
 };
 

@@ -148,8 +148,8 @@ StatusOr<ContinueToken> ContinueToken::Decode(std::string_view token) {
   return ContinueToken{fields->revision, std::string(start)};
 }
 
-std::string ContinueToken::Encode(int64_t revision, std::string_view last_key) {
-  std::string start = "/";
+std::string ContinueToken::Encode(int64_t revision, std::string_view last_key, bool leading_slash) {
+  std::string start = leading_slash ? "/" : "";
   start += last_key;
   start += '\0';
   return EncodeToken(revision, start);

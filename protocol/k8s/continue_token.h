@@ -18,8 +18,9 @@ struct ContinueToken {
   // InvalidArgument where upstream answers 400.
   static StatusOr<ContinueToken> Decode(std::string_view token);
   // The token after `last_key` ("ns/name" or "name"), in the form that upstream's own cache writes:
-  // with a leading slash and a NUL after the key.
-  static std::string Encode(int64_t revision, std::string_view last_key);
+  // with a leading slash and a NUL after the key. Without the slash where etcd answers
+  // (uncached.h).
+  static std::string Encode(int64_t revision, std::string_view last_key, bool leading_slash = true);
   // The token of a 410 (api-semantics 2.7): from the same start key at the latest state, without
   // leading slash. Empty where there is no start key, which upstream would not take back.
   std::string Refreshed() const;

@@ -212,8 +212,7 @@ Status CheckPrewarm(const Config& config) {
       return Wrong("cache-prewarm", name,
                    "want a resource with its version, such as pods or deployments.v1.apps");
     }
-    const bool events = id->resource == "events";
-    if (events || has(config.cache_never, id->GroupResource()) ||
+    if (has(config.cache_never, id->GroupResource()) ||
         (!config.cache_only.empty() && !has(config.cache_only, id->GroupResource()))) {
       return Wrong("cache-prewarm", name, "it is not cached at all");
     }

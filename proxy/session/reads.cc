@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cache/list_cursor.h"
+#include "protocol/k8s/uncached.h"
 #include "proxy/admin/metrics.h"
 #include "proxy/session/body_writer.h"
 #include "proxy/session/respond.h"
@@ -22,37 +23,12 @@ struct State {
   Snapshot snapshot;
 };
 
-// Which state answers the request (api-semantics 2.2, 3.2, 4).
-ReadSpec SpecOf(const ReadRequest& request) {
-  ReadSpec spec;
-  if (request.continue_token.has_value()) {
-    const int64_t revision = request.continue_token->revision;
-    spec.kind = revision > 0 ? ReadSpec::Kind::kExact : ReadSpec::Kind::kMostRecent;
-    if (revision > 0) spec.revision = Revision{static_cast<uint64_t>(revision)};
-    return spec;
-  }
-  if (!request.resource_version.has_value()) {
-    spec.kind = ReadSpec::Kind::kMostRecent;
-    return spec;
-  }
-  spec.revision = *request.resource_version;
-  // A watch of what follows N only needs a cache that is there.
-  const bool resumes = request.verb == ReadVerb::kWatch && !request.WantsInitialEvents();
-  if (spec.revision.value == 0 || resumes) {
-    spec.kind = ReadSpec::Kind::kAny;
-    return spec;
-  }
-  const bool exact = request.match == ReadRequest::Match::kExact ||
-                     (request.verb == ReadVerb::kList &&
-                      request.match == ReadRequest::Match::kUnset && request.limit > 0);
-  spec.kind = exact ? ReadSpec::Kind::kExact : ReadSpec::Kind::kNotOlderThan;
-  return spec;
-}
-
 Async<std::optional<State>> ReadState(Service& service, const ReadRequest& request,
                                       Replica& replica) {
   const Promise<State> promise(service.worker);
-  const ReadSpec spec = SpecOf(request);
+  ReadSpec spec = SpecOf(request);
+  if (spec.kind == ReadSpec::Kind::kNotOlderThan && IsUncachedUpstream(request.resource))
+    spec.kind = ReadSpec::Kind::kAny;
   const auto ticket = replica.Read(spec, [promise](ReadOutcome outcome, Snapshot snapshot) {
     State state{outcome, std::move(snapshot)};
     promise.Set(std::move(state));
@@ -128,7 +104,7 @@ Async<void> ServeList(Service& service, Exchange& exchange, const ReadRequest& r
   spec.filter = Filter::Of(request, snapshot.form->fields);
   spec.metadata_only = how.form.metadata_only;
   const bool any = request.resource_version.has_value() && request.resource_version->value == 0;
-  spec.limit = any ? 0 : request.limit;
+  spec.limit = any && !IsUncachedUpstream(request.resource) ? 0 : request.limit;
   if (request.continue_token.has_value()) spec.start_key = request.continue_token->start_key;
   if (spec.limit <= 0 && spec.start_key.empty()) {
     spec.candidates = FromIndex(replica, request, spec.filter, snapshot);
@@ -181,6 +157,7 @@ WatchSpec WatchSpecOf(const ReadRequest& request, Replica& replica, Snapshot sna
   spec.filter = Filter::Of(request, snapshot.form->fields);
   spec.form = how;
   spec.bookmarks = request.allow_watch_bookmarks;
+  spec.mark_only = IsUncachedUpstream(request.resource);
   if (request.WantsInitialEvents()) {
     spec.form.gzip_members = request.gzip && request.allow_watch_bookmarks;
     spec.candidates = FromIndex(replica, request, spec.filter, snapshot);
@@ -192,7 +169,42 @@ WatchSpec WatchSpecOf(const ReadRequest& request, Replica& replica, Snapshot sna
   return spec;
 }
 
+// Of what upstream answers from etcd nothing is waited for: a revision is here at once, or upstream
+// is asked. Of history it has minutes.
+bool IsHere(const ReadRequest& request, const Replica& replica, const Snapshot& snapshot) {
+  const Revision revision = request.resource_version.value_or(Revision{});
+  if (request.continue_token.has_value() || revision == Revision{}) return true;
+  const bool resumes = request.verb == ReadVerb::kWatch && !request.WantsInitialEvents();
+  return resumes ? replica.Covers(revision) : snapshot.revision >= revision;
+}
+
 }  // namespace
+
+ReadSpec SpecOf(const ReadRequest& request) {
+  ReadSpec spec;
+  if (request.continue_token.has_value()) {
+    const int64_t revision = request.continue_token->revision;
+    spec.kind = revision > 0 ? ReadSpec::Kind::kExact : ReadSpec::Kind::kMostRecent;
+    if (revision > 0) spec.revision = Revision{static_cast<uint64_t>(revision)};
+    return spec;
+  }
+  if (!request.resource_version.has_value()) {
+    spec.kind = ReadSpec::Kind::kMostRecent;
+    return spec;
+  }
+  spec.revision = *request.resource_version;
+  // A watch of what follows N only needs a cache that is there.
+  const bool resumes = request.verb == ReadVerb::kWatch && !request.WantsInitialEvents();
+  if (spec.revision.value == 0 || resumes) {
+    spec.kind = ReadSpec::Kind::kAny;
+    return spec;
+  }
+  const bool exact = request.match == ReadRequest::Match::kExact ||
+                     (request.verb == ReadVerb::kList &&
+                      request.match == ReadRequest::Match::kUnset && request.limit > 0);
+  spec.kind = exact ? ReadSpec::Kind::kExact : ReadSpec::Kind::kNotOlderThan;
+  return spec;
+}
 
 void AddWarnings(const TypeForm& form, http::HeaderList& headers) {
   std::string_view rest = form.warning;
@@ -225,6 +237,8 @@ Async<std::optional<ForwardReason>> ServeRead(Service& service, Exchange& exchan
     co_return std::nullopt;
   }
   const TypeForm& type = *state->snapshot.form;
+  if (IsUncachedUpstream(type.type.id) && !IsHere(request, *replica, state->snapshot))
+    co_return ForwardReason::kFreshness;
   if (!ScopeFits(request, type.type)) co_return ForwardReason::kPath;
   if (!SelectorsServed(request.field_selector, *type.fields, type.type.namespaced, type.custom)) {
     co_return ForwardReason::kSelector;

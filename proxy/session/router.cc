@@ -6,6 +6,7 @@
 
 #include "protocol/base/log.h"
 #include "protocol/k8s/read_request.h"
+#include "protocol/k8s/uncached.h"
 #include "proxy/admin/metrics.h"
 #include "proxy/session/forward.h"
 #include "proxy/session/identity_headers.h"
@@ -31,11 +32,10 @@ bool Lists(const std::vector<std::string>& names, const ResourceId& id) {
   });
 }
 
-// What the configuration, or upstream's own lack of a cache, keeps out: no need to know who asks.
+// What the configuration keeps out: no need to know who asks.
 bool IsExcluded(const Config& config, const ResourceId& id) {
   if (Lists(config.cache_never, id)) return true;
-  if (!config.cache_only.empty() && !Lists(config.cache_only, id)) return true;
-  return id.resource == "events" && (id.group.empty() || id.group == "events.k8s.io");
+  return !config.cache_only.empty() && !Lists(config.cache_only, id);
 }
 
 // Reads that upstream proves cheaper than any cache could: one key at the latest state. A LIST of
@@ -53,6 +53,13 @@ bool IsSingleKeyNow(const ReadRequest& request) {
       (request.resource.resource == "nodes" || request.resource.resource == "namespaces");
   const bool one_key = !request.namespace_.empty() || cluster_scoped;
   return request.verb == ReadVerb::kList && !request.name.empty() && one_key;
+}
+
+// The latest state of what upstream keeps no cache of, and so sends no bookmarks for: nothing
+// proves it. One object of it costs upstream a key.
+bool IsUnprovable(const ReadRequest& request) {
+  if (!IsUncachedUpstream(request.resource)) return false;
+  return request.verb == ReadVerb::kGet || SpecOf(request).kind == ReadSpec::Kind::kMostRecent;
 }
 
 // Upstream narrows to the namespace and makes the token relative to that, but reads it relative to
@@ -143,7 +150,7 @@ Async<std::shared_ptr<const Authorized>> Authorize(Service& service, Exchange& e
 Async<std::optional<ForwardReason>> TryCache(Service& service, Exchange& exchange,
                                              const ReadRequest& request, Outcome& outcome) {
   if (IsExcluded(service.shared.config, request.resource)) co_return ForwardReason::kExcluded;
-  if (IsSingleKeyNow(request)) co_return ForwardReason::kFreshness;
+  if (IsSingleKeyNow(request) || IsUnprovable(request)) co_return ForwardReason::kFreshness;
   if (PagesByNamespaceField(request) || PagesByNode(request)) co_return ForwardReason::kSelector;
 
   bool anonymous = false;

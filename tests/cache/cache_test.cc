@@ -34,6 +34,7 @@ class FakeReplica final : public Replica {
 
   std::unique_ptr<ReadTicket> Read(const ReadSpec&, ReadCallback) override { return nullptr; }
   std::unique_ptr<Watcher> Watch(WatchSpec, WatchSink&) override { return nullptr; }
+  bool Covers(Revision) const override { return true; }
   CacheState state() const override { return state_; }
   const Snapshot& snapshot() const override { return snapshot_; }
   size_t watcher_count() const override { return 0; }

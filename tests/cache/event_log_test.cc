@@ -198,6 +198,31 @@ TEST_F(EventLogTest, ASnapshotThatHasOnlyPartOfItsRevisionIsFollowedByTheRest) {
   EXPECT_THAT(RevisionsFrom(log_.StartAfter(whole).sequence), IsEmpty());
 }
 
+TEST_F(EventLogTest, NobodyResumesFromARevisionThatCameInParts) {
+  make_.Put("n/a").Put("n/b");
+  Append();
+  make_.DeleteAt("n/a", 103);
+  Append();
+  EXPECT_EQ(RefusedFor(103), 0u);
+  make_.DeleteAt("n/b", 103);
+  Append();
+  EXPECT_EQ(RefusedFor(103), 104u);
+  EXPECT_THAT(RevisionsFrom(SequenceAfter(102)), ElementsAre(103, 103));
+  make_.PutAt("n/c", 105);
+  Append();
+  EXPECT_EQ(RefusedFor(103), 104u);
+  EXPECT_THAT(RevisionsFrom(SequenceAfter(104)), ElementsAre(105));
+}
+
+TEST_F(EventLogTest, ALogThatIsJoinedKnowsWhatCameInParts) {
+  std::deque<BatchRef> log = make_.Begin();
+  log.push_back(make_.Put("n/a").Put("n/b").DeleteAt("n/a", 103).Cut());
+  log.push_back(make_.DeleteAt("n/b", 103).Cut());
+  log_.Reset(log);
+  EXPECT_EQ(RefusedFor(103), 104u);
+  EXPECT_EQ(RefusedFor(102), 0u);
+}
+
 TEST_F(EventLogTest, ASnapshotFromAnotherHistoryIsNotCovered) {
   EXPECT_FALSE(log_.StartAfter(LogBuilder(500).snapshot()).covered);
 }

@@ -132,13 +132,29 @@ TEST_F(RegistryTest, AnEncodingThatTheTypeDoesNotHaveIsForwarded) {
 }
 
 TEST_F(RegistryTest, WhatIsNotToBeCachedIsForwarded) {
-  options_.cache_only = {"pods", "secrets", "events"};
+  options_.cache_only = {"pods", "secrets"};
   Make();
   EXPECT_TRUE(Open(Pods().id));
   EXPECT_FALSE(Open({"", "v1", "secrets"}));
-  EXPECT_FALSE(Open({"", "v1", "events"}));
-  EXPECT_FALSE(Open({"events.k8s.io", "v1", "events"}));
   EXPECT_FALSE(Open(Leases().id));
+}
+
+TEST_F(RegistryTest, EventsAreCachedThoughUpstreamProvesNothingOfThem) {
+  Make();
+  const ResourceId events{"", "v1", "events"};
+  const auto replica = Open(events);
+  ASSERT_TRUE(replica);
+  EXPECT_EQ(replica->state(), CacheState::kSynced);
+  std::optional<ReadOutcome> any, latest;
+  const auto now = replica->Read({ReadSpec::Kind::kAny, {}},
+                                 [&](ReadOutcome outcome, const Snapshot&) { any = outcome; });
+  const auto proof = replica->Read({ReadSpec::Kind::kMostRecent, {}},
+                                   [&](ReadOutcome outcome, const Snapshot&) { latest = outcome; });
+  server_.ClearRequests();
+  Run();
+  EXPECT_EQ(any, ReadOutcome::kServe);
+  EXPECT_EQ(latest, ReadOutcome::kForward);
+  EXPECT_EQ(server_.Count("/events"), 0u) << "nor is anything asked for it";
 }
 
 TEST_F(RegistryTest, UnknownAndUnwatchableTypesAreForwarded) {

@@ -84,6 +84,19 @@ TEST_F(ReplicaBookmarkTest, OnlyThoseWhoAskedGetThem) {
   EXPECT_THAT(client->Take(), IsEmpty());
 }
 
+TEST_F(ReplicaBookmarkTest, OfWhatUpstreamKeepsNoCacheForThereIsTheMarkOnly) {
+  log_.Seed("a/x", 90);
+  Sync();
+  WatchSpec spec = InitialSpec();
+  spec.mark_only = true;
+  spec.deadline = worker_.Now() + 1h;
+  const auto client = Watch(std::move(spec));
+  EXPECT_THAT(client->Take(), ElementsAre("ADDED a/x 90", "BOOKMARK! 100"));
+  ReachAndPublish(110);
+  worker_.Advance(2h);
+  EXPECT_THAT(client->Take(), IsEmpty());
+}
+
 TEST_F(ReplicaBookmarkTest, AfterTheInitialEventsAPlainOneComesWithinASecondIfThereIsNews) {
   Sync();
   WatchSpec spec = InitialSpec(Wants("quiet"));

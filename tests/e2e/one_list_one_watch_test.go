@@ -24,6 +24,7 @@ func TestOneListOneWatch(t *testing.T) {
 
 	paths := map[string]string{
 		"pods": "/api/v1/pods", "configmaps": "/api/v1/configmaps", "crontabs": "/apis/stable.example.com/v1/crontabs",
+		"events": "/api/v1/events",
 	}
 	const clients = 40
 	users := []oracle.User{cluster.Admin, cluster.TokenUser("alice"), cluster.TokenUser("dave")}

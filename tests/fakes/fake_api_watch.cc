@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "protocol/k8s/proto_frame.h"
+#include "protocol/k8s/uncached.h"
 #include "protocol/k8s/watch_frame.h"
 #include "tests/fakes/fake_exchange.h"
 
@@ -93,6 +94,7 @@ void FakeApiServer::ScheduleBookmark(const ExchangeRef& exchange, Duration delay
 void FakeApiServer::Bookmark(const ExchangeRef& exchange) {
   Pump(exchange);
   if (!exchange->open || !exchange->bookmarks || exchange->deaf || deaf_) return;
+  if (IsUncachedUpstream(exchange->collection->type.id)) return;
   const uint64_t seen = SeenBy(exchange->endpoint, exchange->executor->Now());
   if (seen <= exchange->start) return;
   exchange->cursor = std::max(exchange->cursor, seen);

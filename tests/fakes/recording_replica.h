@@ -19,6 +19,7 @@ class RecordingReplica final : public Replica {
   }
   std::unique_ptr<Watcher> Watch(WatchSpec, WatchSink&) override { return nullptr; }
   Executor* executor() const override { return nullptr; }
+  bool Covers(Revision) const override { return true; }
   CacheState state() const override { return state_; }
   const Snapshot& snapshot() const override { return snapshot_; }
   size_t watcher_count() const override { return watchers; }

@@ -63,6 +63,8 @@ class Simulation {
 
   void MakeServer() {
     for (const ResourceType& type : {Pods(), Leases(), Crds(), ApiServices()}) server_.Serve(type);
+    const ResourceType events = FakeType("", "v1", "events", "Event");
+    server_.Serve(events);
     server_.Serve(CronTabs(), true);
     server_.Put(Crds().id, "", "crontabs.stable.example.com", {.generation = 1});
     server_.Put(ApiServices().id, "", "v1.stable.example.com", {});
@@ -72,7 +74,8 @@ class Simulation {
     if (second < 2) {
       truths_.push_back({.type = CronTabs(), .encoding = JsonOr(Encoding::kProtobufMetadata)});
     } else if (second < 4) {
-      truths_.push_back({.type = Leases(), .encoding = JsonOr(Encoding::kProtobuf)});
+      truths_.push_back(
+          {.type = Chance(0.5) ? Leases() : events, .encoding = JsonOr(Encoding::kProtobuf)});
     } else {  // Two feeds of one type.
       const bool json = truths_[0].encoding == Encoding::kJson;
       truths_.push_back({.type = Pods(), .encoding = json ? Encoding::kProtobuf : Encoding::kJson});

@@ -185,11 +185,11 @@ func (c *Cluster) startEtcd() error {
 	return c.etcd.waitUntil(30*time.Second, func() error { return httpOK(http.DefaultClient, c.etcdURL+"/health") })
 }
 
-func (c *Cluster) startAPIServer(name string, port int) (*apiServer, error) {
+func (c *Cluster) startAPIServer(name string, port int, flags ...string) (*apiServer, error) {
 	c.instances++
 	a := &apiServer{port: port}
 	var err error
-	a.process, err = StartProcess(name, filepath.Join(c.Dir, fmt.Sprintf("%s-%d.log", name, c.instances)), c.Binaries.ControlPlane,
+	a.process, err = StartProcess(name, filepath.Join(c.Dir, fmt.Sprintf("%s-%d.log", name, c.instances)), c.Binaries.ControlPlane, append([]string{
 		"kube-apiserver", "--etcd-servers", c.etcdURL,
 		// Compaction is the tests' to do.
 		"--etcd-compaction-interval", "0",
@@ -209,7 +209,7 @@ func (c *Cluster) startAPIServer(name string, port int) (*apiServer, error) {
 		"--disable-admission-plugins", "ServiceAccount",
 		// Its lease would move the revision every ten seconds, and tests need quiet.
 		"--feature-gates", "APIServerIdentity=false,UnknownVersionInteroperabilityProxy=false",
-		"--audit-log-path", c.AuditFile, "--audit-policy-file", c.policyFile, "--audit-log-maxsize", "1000")
+		"--audit-log-path", c.AuditFile, "--audit-policy-file", c.policyFile, "--audit-log-maxsize", "1000"}, flags...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -265,15 +265,15 @@ func (c *Cluster) ForgetHistory() error {
 }
 
 // StartReplica starts a second API server on the same etcd and returns its URL: history that goes on while the first
-// one is away.
-func (c *Cluster) StartReplica() (string, error) {
+// one is away. The flags are added to those of the first.
+func (c *Cluster) StartReplica(flags ...string) (string, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	port, err := FreePort()
 	if err != nil {
 		return "", err
 	}
-	if c.replica, err = c.startAPIServer("replica", port); err != nil {
+	if c.replica, err = c.startAPIServer("replica", port, flags...); err != nil {
 		return "", err
 	}
 	return c.replica.url(), nil

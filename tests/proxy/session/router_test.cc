@@ -121,10 +121,8 @@ TEST_F(RouterTest, AnonymousRequestsAreForwardedNeverServed) {
 
 TEST_F(RouterTest, ExcludedResourcesAreForwardedUnasked) {
   config_.cache_never = {"secrets", "leases.coordination.k8s.io"};
-  for (const char* target :
-       {"/api/v1/secrets?resourceVersion=0", "/api/v1/events?resourceVersion=0",
-        "/apis/events.k8s.io/v1/events?resourceVersion=0",
-        "/apis/coordination.k8s.io/v1/leases?watch=1&resourceVersion=0"})
+  for (const char* target : {"/api/v1/secrets?resourceVersion=0",
+                             "/apis/coordination.k8s.io/v1/leases?watch=1&resourceVersion=0"})
     ExpectForwarded(*HandleGet(target));
   config_.cache_only = {"nodes"};
   ExpectForwarded(*HandleGet(kList));
