@@ -28,7 +28,8 @@ void FeedHome::Start() {
     self->feed_ =
         std::make_unique<Feed>(self->home_, *self->upstream_, self->cache_, self->budget_,
                                self->type_, self->options_.feed, static_cast<FeedListener&>(*self));
-    self->freshness_->Attach(*self->feed_, self->cache_);
+    self->freshness_->Attach(*self->feed_, self->cache_,
+                             [home = self.get()] { home->PublishStatus(); });
     self->feed_->Start();
   });
 }
@@ -115,6 +116,7 @@ void FeedHome::PublishStatus() {
   status_.probes = counters.probes;
   status_.events = counters.events;
   status_.resyncs = counters.resyncs;
+  status_.regressions = counters.regressions;
   const Freshness::Counters& proofs = freshness_->counters();
   status_.proofs = proofs.at_once + proofs.by_stream + proofs.by_list;
   status_.proofs_failed = proofs.failed;

@@ -25,9 +25,10 @@ bool SameStates(const ObjectTree& ours, const std::vector<ObjectRef>& listed) {
 
 }  // namespace
 
-void Freshness::Attach(Feed& feed, Cache& cache) {
+void Freshness::Attach(Feed& feed, Cache& cache, std::function<void()> answered) {
   feed_ = &feed;
   cache_ = &cache;
+  answered_ = std::move(answered);
 }
 
 void Freshness::Detach() {
@@ -38,6 +39,7 @@ void Freshness::Detach() {
   Answer(probing_, false);
   for (Group& group : groups_) Answer(group.waiters, false);
   groups_.clear();
+  answered_ = nullptr;
   feed_ = nullptr;
   cache_ = nullptr;
 }
@@ -179,7 +181,9 @@ Duration Freshness::Grace() const {
 }
 
 void Freshness::Answer(std::vector<Waiter>& waiters, bool fresh) {
+  if (waiters.empty()) return;
   if (!fresh) counters_.failed += waiters.size();
+  if (answered_) answered_();
   // By post even at home: every batch that the proof relies on was posted there before.
   for (Waiter& waiter : waiters) {
     waiter.caller->Post([done = std::move(waiter.done), fresh]() mutable { done(fresh); });

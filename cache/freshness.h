@@ -15,6 +15,7 @@
 // beyond the feed.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -47,8 +48,9 @@ class Freshness final : public ProofSource, public std::enable_shared_from_this<
   Freshness(Executor& home, Limits limits) : home_(home), limits_(limits) {}
   ~Freshness() override = default;
 
-  // From then on proofs are possible; both outlive the next Detach().
-  void Attach(Feed& feed, Cache& cache);
+  // From then on proofs are possible; both outlive the next Detach(). `answered` is called whenever
+  // counters() have changed.
+  void Attach(Feed& feed, Cache& cache, std::function<void()> answered = {});
   // Answers false to all that wait, and to all that come.
   void Detach();
 
@@ -97,6 +99,7 @@ class Freshness final : public ProofSource, public std::enable_shared_from_this<
   const Limits limits_;
   Feed* feed_ = nullptr;
   Cache* cache_ = nullptr;
+  std::function<void()> answered_;
   Counters counters_;
 
   std::vector<Waiter> queued_;   // Came after the running probe was sent.

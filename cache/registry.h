@@ -48,8 +48,10 @@ struct FeedStatus {
   // forwarded.
   uint64_t proofs = 0, proofs_failed = 0;
   std::string reason;  // Why it is not synced, for a person; empty when it is.
-  uint64_t lists = 0, watches = 0, probes = 0, events = 0,
-           resyncs = 0;  // Sent to, and received from, upstream.
+  // Sent to, and received from, upstream.
+  uint64_t lists = 0, watches = 0, probes = 0, events = 0;
+  uint64_t resyncs = 0;      // LISTs that took the place of a lost history.
+  uint64_t regressions = 0;  // Times that upstream's revision went back: a restored etcd.
 };
 
 class Registry {

@@ -261,6 +261,14 @@ void WriteFeeds(std::span<const FeedStatus> feeds, MetricsWriter& writer) {
          number(&FeedStatus::probes));
   family("weir_feed_resyncs_total", kCounter, "Times that the cache was made anew from a LIST.",
          number(&FeedStatus::resyncs));
+  family("weir_feed_regressions_total", kCounter,
+         "Times that upstream's revision went back, and all watches ended.",
+         number(&FeedStatus::regressions));
+  family("weir_freshness_proofs_total", kCounter, "Reads that the cache was proved fresh for.",
+         number(&FeedStatus::proofs));
+  family("weir_freshness_proofs_failed_total", kCounter,
+         "Reads that it could not be proved fresh for; they were forwarded.",
+         number(&FeedStatus::proofs_failed));
   writer.Family("weir_cache_compressed_bytes", kGauge,
                 "Bytes of objects that are kept compressed for answers in gzip.");
   writer.Sample({}, uint64_t{ReadyBlocks::held_bytes()});
