@@ -39,6 +39,10 @@ class Batch {
   // Set when the batch is the difference of a resynchronisation: no watch can start strictly
   // between this revision and `revision`, since deletions inside carry borrowed revisions.
   std::optional<Revision> gap_after;
+  // Its first events have the revision that the batch before ended with: whoever has read up to
+  // there has seen a part of that revision only. So come keys that are deleted together, where
+  // upstream delivers them apart.
+  bool goes_on = false;
   // The state after the batch. Kept for most batches, as memory allows; always for the newest.
   std::optional<Snapshot> snapshot;
   TimePoint published;

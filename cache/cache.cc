@@ -145,11 +145,27 @@ void Cache::Publish() {
   CloseBatch(std::nullopt);
 }
 
+void Cache::Discard() {
+  assert(home_.IsCurrent());
+  for (const LogEvent& event : std::exchange(open_, {})) {
+    if (event.type != EventType::kDeleted) object_bytes_ -= event.object->footprint();
+    if (event.previous) object_bytes_ += event.previous->footprint();
+  }
+  open_bytes_ = 0;
+  tree_ = snapshot_.tree;
+  nodes_published_ = tree_.nodes_copied();
+  revision_ = snapshot_.revision;
+  last_key_.clear();
+  keys_at_revision_.clear();
+}
+
 void Cache::CloseBatch(std::optional<Revision> gap_after) {
-  snapshot_ = {tree_, revision_, form_};
   auto* const batch = new Batch();
   batch->first_sequence = next_sequence_;
   batch->events = std::exchange(open_, {});
+  batch->goes_on =
+      !gap_after && !batch->events.empty() && batch->events.front().revision == snapshot_.revision;
+  snapshot_ = {tree_, revision_, form_};
   batch->revision = revision_;
   batch->gap_after = gap_after;
   batch->snapshot = snapshot_;

@@ -69,6 +69,10 @@ class Cache {
   // once.
   void Publish();
 
+  // Takes back the open batch, for a Resynchronise() to follow: what is in doubt is a part of the
+  // difference then.
+  void Discard();
+
   // Replaces the state by that of a LIST at `revision` (≥ ours), as one batch of the difference:
   // changed UIDs and deletions take free revisions between ours and `revision`, lowest first;
   // objects whose bytes differ at an equal revision are replaced silently. If no such order exists

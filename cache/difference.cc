@@ -110,4 +110,14 @@ std::optional<Difference> DifferenceBetween(const ObjectTree& ours, Revision fro
   return comparison.Take();
 }
 
+bool SameStates(const ObjectTree& ours, const std::vector<ObjectRef>& listed) {
+  if (ours.sums().objects != listed.size()) return false;
+  ObjectTree::Cursor cursor = ours.Begin();
+  for (const ObjectRef& object : listed) {
+    if (cursor->revision() != object->revision() || cursor->key() != object->key()) return false;
+    cursor.Next();
+  }
+  return true;
+}
+
 }  // namespace weir

@@ -24,4 +24,7 @@ struct Difference {
 std::optional<Difference> DifferenceBetween(const ObjectTree& ours, Revision from,
                                             const ObjectTree& theirs, Revision to);
 
+// Whether the items of a LIST are the same objects at the same revisions. O(objects).
+bool SameStates(const ObjectTree& ours, const std::vector<ObjectRef>& listed);
+
 }  // namespace weir

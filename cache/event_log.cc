@@ -25,9 +25,9 @@ bool Contains(const Snapshot& snapshot, const LogEvent& event) {
 
 EventLog::Start NotCovered(Revision oldest) { return {false, false, 0, oldest}; }
 
-// Whether `batch` begins with more of the revision that the one before ended with.
-bool GoesOn(const Batch& batch, Revision before) {
-  return !batch.gap_after && !batch.events.empty() && batch.events.front().revision == before;
+// Whether it holds a part of `revision`, and not the first.
+bool HoldsMoreOf(Revision revision, const Batch& batch) {
+  return batch.goes_on && batch.events.front().revision == revision;
 }
 
 size_t EventsUpTo(const Batch& batch, Revision revision) {
@@ -51,17 +51,12 @@ void Replay(const Batch& batch, size_t count, ObjectTree& tree) {
 
 void EventLog::Reset(std::deque<BatchRef> log) {
   batches_ = std::move(log);
-  split_ = {};
-  for (size_t i = 1; i < batches_.size(); ++i) {
-    if (GoesOn(*batches_[i], batches_[i - 1]->revision)) split_ = batches_[i]->events[0].revision;
-  }
   rebuilt_.reset();
   newest_ = empty() ? Snapshot{} : batches_.back()->snapshot.value();
   oldest_ = empty() ? Revision{} : OldestOf(*batches_.front());
 }
 
 void EventLog::Append(BatchRef batch, uint64_t floor_sequence) {
-  if (!empty() && GoesOn(*batch, revision())) split_ = revision();
   newest_ = batch->snapshot.value();
   if (empty()) oldest_ = OldestOf(*batch);
   // Between two bookmarks nothing happened: the later one says all that the earlier one did.
@@ -84,7 +79,10 @@ void EventLog::DropFront() {
   if (front.gap_after) {
     oldest_ = std::max(oldest_, front.revision);
   } else if (!front.events.empty()) {
-    oldest_ = std::max(oldest_, front.events.back().revision);
+    const Revision last = front.events.back().revision;
+    // Of a revision whose parts are forgotten nobody could tell that it had some.
+    const bool part = HoldsMoreOf(last, front);
+    oldest_ = std::max(oldest_, part ? Revision{last.value + 1} : last);
   }
   batches_.pop_front();
 }
@@ -96,8 +94,17 @@ size_t EventLog::FirstAbove(Revision revision) const {
 }
 
 EventLog::Start EventLog::StartAfter(Revision from) const {
-  if (from == split_ && from != Revision{}) return NotCovered({from.value + 1});
+  if (CameInParts(from)) return NotCovered({from.value + 1});
   return StartAfterAll(from);
+}
+
+bool EventLog::CameInParts(Revision revision) const {
+  const size_t above = FirstAbove(revision);
+  if (above < batches_.size() && HoldsMoreOf(revision, *batches_[above])) return true;
+  for (size_t i = above; i > 0 && batches_[i - 1]->revision == revision; --i) {
+    if (HoldsMoreOf(revision, *batches_[i - 1])) return true;
+  }
+  return false;
 }
 
 EventLog::Start EventLog::StartAfterAll(Revision from) const {

@@ -72,13 +72,15 @@ class EventLog {
   uint64_t begin_sequence() const { return empty() ? 0 : batches_.front()->first_sequence; }
   uint64_t end_sequence() const { return empty() ? 0 : batches_.back()->end_sequence(); }
 
+  // Whether what happened at `revision` came in more than one batch: nobody knows which part of it
+  // a reader has seen that names the revision. O(log n).
+  bool CameInParts(Revision revision) const;
   // For a reader that has seen everything up to `from`: too old below oldest(), strictly inside the
-  // gap of a resynchronisation, whose deletions carry borrowed revisions, and where a part of what
-  // happened at `from` came in a later batch: nobody knows which part the reader has seen. O(log
-  // n).
+  // gap of a resynchronisation, whose deletions carry borrowed revisions, and where `from` came in
+  // parts. O(log n).
   Start StartAfter(Revision from) const;
-  // For a reader that has seen `snapshot`, a state of this history. Differs from the above where
-  // keys that share the snapshot's revision came in a later batch.
+  // For a reader that has seen `snapshot`, a state of this history: the objects tell which part of
+  // its revision that is.
   Start StartAfter(const Snapshot& snapshot) const;
   // `sequence` ≥ begin_sequence().
   Position At(uint64_t sequence) const;
@@ -102,7 +104,6 @@ class EventLog {
   std::deque<BatchRef> batches_;  // Rising by revision and by sequence.
   Snapshot newest_;
   Revision oldest_;
-  Revision split_;  // The last one that came in two batches; zero: none.
   std::optional<Snapshot> rebuilt_;
 };
 

@@ -21,6 +21,7 @@ constexpr Duration kRapidInterval = std::chrono::milliseconds(500);
 constexpr seconds kStandingTimeout{600};  // At most; at least half of it.
 // The keys of a lease end at one revision, and their events follow each other closely.
 constexpr Duration kLeaseEnds = std::chrono::milliseconds(50);
+constexpr Duration kMaxHold = seconds(1);
 
 bool RefusesType(int http) { return http == 401 || (http >= 403 && http <= 406); }
 
@@ -124,6 +125,7 @@ void Feed::Adopt(LoadedList list) {
   const size_t count = objects.sums().objects;
   size_t changes = 0;
   if (has_history_) {
+    DiscardOpen();
     changes = cache_.Resynchronise(std::move(form), std::move(objects), revision);
   } else {
     cache_.Reset(std::move(form), std::move(objects), revision);
@@ -211,6 +213,8 @@ void Feed::OnWatchOpen(WatchStream& stream) {
   }
   suspected_ = refused_since_ = TimePoint();
   quiet_probe_.reset();
+  home_.Cancel(std::exchange(judge_timer_, 0));
+  if (dirty_ && publish_timer_ == 0) HoldFor(kMaxHold);
   replay_until_ = cache_.revision();
   bookmarked_ = false;
   Enter(State::kStreaming);
@@ -230,6 +234,7 @@ Status Feed::TakeBookmark(const WatchFrame& frame) {
   bookmarked_ = true;
   // A stream that began below ours may bring marks below it too: they say nothing new.
   if (revision < cache_.revision()) return OkStatus();
+  deleted_last_ = false;
   if (revision > cache_.revision()) {
     WEIR_TRY(cache_.Advance(revision));
     dirty_ = true;
@@ -244,6 +249,8 @@ Status Feed::TakeEvent(const WatchFrame& frame) {
   const Revision revision = scanned.revision;
   const bool replayed = Replayed(revision);
   if (replayed && (!options_.uncached || revision < cache_.revision())) return OkStatus();
+  // What was held back is complete.
+  if (publish_timer_ != 0 && revision > cache_.revision()) Publish();
   ObjectRef object = Object::Make(scanned, options_.encoding);
   const Status applied = cache_.Apply(frame.type == FrameType::kDeleted, object);
   if (absl::IsFailedPrecondition(applied)) {
@@ -296,23 +303,41 @@ bool Feed::Known(const Object& late) const {
 void Feed::OnWatchDrained(WatchStream& stream) {
   if (&stream != stream_.get()) return;
   heard_ = home_.Now();
-  if (!AwaitsMore()) Publish();
+  PublishWhole();
   Account();
   listener_.OnFeedProgress();
 }
 
 // Writes have a revision each, deletions by lease have one together. Who reads half of them takes
 // the revision for complete.
-bool Feed::AwaitsMore() {
-  if (!options_.uncached || open_.empty() || !deleted_last_) return false;
-  if (publish_timer_ == 0) {
-    publish_timer_ = home_.After(kLeaseEnds, [this] {
-      publish_timer_ = 0;
-      Publish();
-      listener_.OnFeedProgress();
-    });
-  }
-  return true;
+bool Feed::MayLackMore() const { return options_.uncached && !open_.empty() && deleted_last_; }
+
+void Feed::PublishWhole() {
+  if (!MayLackMore()) return Publish();
+  const TimePoint now = home_.Now();
+  if (publish_timer_ == 0) held_since_ = now;
+  HoldFor(std::clamp(held_since_ + kMaxHold - now, Duration(0), kLeaseEnds));
+}
+
+void Feed::PublishLast() {
+  if (!MayLackMore()) return Publish();
+  home_.Cancel(std::exchange(publish_timer_, 0));
+}
+
+void Feed::DiscardOpen() {
+  home_.Cancel(std::exchange(publish_timer_, 0));
+  open_.clear();
+  if (std::exchange(dirty_, false)) cache_.Discard();
+}
+
+void Feed::HoldFor(Duration time) {
+  if (publish_timer_ == 0) held_since_ = home_.Now();
+  home_.Cancel(publish_timer_);
+  publish_timer_ = home_.After(time, [this] {
+    publish_timer_ = 0;
+    Publish();
+    listener_.OnFeedProgress();
+  });
 }
 
 void Feed::Publish() {
@@ -322,19 +347,15 @@ void Feed::Publish() {
 }
 
 void Feed::OnWatchEnd(WatchStream& stream, const WatchStream::End& end) {
-  if (std::exchange(missed_event_, false)) {
-    dirty_ = false;  // What came with it is not published any more.
-    ForgetHistory();
-  }
-  Publish();
+  // What came with it is not published any more.
+  if (std::exchange(missed_event_, false)) ForgetHistory();
   const WatchStream::Start start = stream.start();
   if (&stream == next_.get()) {
     next_.reset();
-    // A stream that was only to replace a running one: that one goes on, unless it was to prove
-    // that one, and cannot.
-    const bool unproven = options_.uncached && end.ending == WatchStream::Ending::kExpired;
-    if (!stream_ || unproven) AfterEnd(start, end, Duration(0), Duration(0));
+    // A stream that was only to replace a running one: that one goes on.
+    if (!stream_) AfterEnd(start, end, Duration(0), Duration(0));
   } else {
+    PublishLast();
     const Duration lived = home_.Now() - opened_;
     const Duration fed = home_.Now() - fed_since_;
     stream_.reset();

@@ -141,8 +141,15 @@ class Feed final : private WatchStream::Handler {
   void AfterEnd(const WatchStream::Start& start, const WatchStream::End& end, Duration lived,
                 Duration fed);
   void Publish();
-  // Whether more may come of the revision that came last: then it is published in a moment.
-  bool AwaitsMore();
+  // Whether more may come of the revision that came last.
+  bool MayLackMore() const;
+  // Publishes, or in a moment where that revision may lack more.
+  void PublishWhole();
+  // Publishes what a stream that ends has delivered; what may lack more waits for the next stream.
+  void PublishLast();
+  void HoldFor(Duration time);
+  // What was held back and is in the LIST that has come instead.
+  void DiscardOpen();
 
   // Trouble.
   void Retry(Next next, Duration retry_after, std::string_view why);
@@ -155,6 +162,12 @@ class Feed final : private WatchStream::Handler {
   void ArmTick();
   void OnTick();
   void OnQuietProbe(const ListOutcome& outcome);
+  // Of a type without bookmarks a LIST tells whether a quiet stream is deaf; and if not, that it
+  // has reached the LIST's revision.
+  void CheckQuietStream();
+  void OnQuietList(ListOutcome outcome);
+  void JudgeQuietStream(const LoadedList& list);
+  void GoSilent();
   // Whether memory allows what the cache holds now; refuses the feed if not.
   bool Account();
   ListLoad::Options LoadOptions() const;
@@ -188,6 +201,7 @@ class Feed final : private WatchStream::Handler {
   std::vector<ObjectRef> open_;  // these changes, or a bookmark.
   bool missed_event_ = false;    // One came after later ones.
   bool deleted_last_ = false;    // The last of `open_`.
+  TimePoint held_since_;         // Since when `publish_timer_` holds them back.
   bool bookmarked_ = false;      // `stream_` has brought a bookmark.
 
   TimePoint opened_;     // When `stream_` began.
@@ -197,8 +211,11 @@ class Feed final : private WatchStream::Handler {
   TimePoint hastened_;
   TimePoint refused_since_;  // First refusal since it last streamed; the epoch: none.
   TimePoint suspected_;      // When a probe showed that the quiet stream lags; the epoch: not.
-  Revision quiet_revision_;  // The cache's when the quiet probe was sent.
-  Executor::TimerId retry_timer_ = 0, tick_timer_ = 0, list_again_timer_ = 0, publish_timer_ = 0;
+  Revision quiet_revision_;  // The cache's when the quiet probe was sent,
+  TimePoint quiet_asked_;    // which was then.
+  TimePoint quiet_proved_;   // When a LIST showed that the quiet stream lacks nothing.
+  Executor::TimerId retry_timer_ = 0, tick_timer_ = 0, list_again_timer_ = 0;
+  Executor::TimerId publish_timer_ = 0, judge_timer_ = 0;
 };
 
 std::string_view ToString(Feed::State state);

@@ -97,6 +97,7 @@ void FeedHome::PublishStatus() {
   const MutexLock lock(mutex_);
   status_.state = cache_.state();
   status_.revision = cache_.revision();
+  status_.published = cache_.snapshot().revision;
   status_.objects = cache_.snapshot().tree.sums().objects;
   status_.object_bytes = cache_.object_bytes();
   status_.log_bytes = cache_.log_bytes();

@@ -1,7 +1,9 @@
 // What a Feed does when upstream fails, refuses, falls silent or goes back in time.
 
+#include <algorithm>
 #include <utility>
 
+#include "cache/difference.h"
 #include "cache/feed.h"
 #include "protocol/base/log.h"
 
@@ -20,6 +22,10 @@ constexpr Duration kTick = seconds(30);
 // a second minute.
 constexpr Duration kQuiet = seconds(90);
 constexpr Duration kSuspicion = seconds(75);
+// Where no bookmark comes a quiet stream is proved often enough that upstream, which forgets after
+// five minutes at the earliest, could resume it.
+constexpr Duration kQuietProof = seconds(240);
+constexpr Duration kOnItsWay = seconds(2);  // What a LIST shows and the stream has not brought.
 
 }  // namespace
 
@@ -80,7 +86,7 @@ void Feed::Regressed(Revision upstream) {
 
 void Feed::DropAll() {
   // What the dying stream has delivered is true all the same.
-  Publish();
+  PublishLast();
   list_.reset();
   probe_.reset();
   quiet_probe_.reset();
@@ -88,10 +94,14 @@ void Feed::DropAll() {
   next_.reset();
   fed_since_ = TimePoint();
   home_.Cancel(std::exchange(retry_timer_, 0));
+  home_.Cancel(std::exchange(judge_timer_, 0));
 }
 
 void Feed::ForgetHistory() {
   cache_.Invalidate();
+  open_.clear();
+  dirty_ = false;
+  home_.Cancel(std::exchange(publish_timer_, 0));
   has_history_ = false;
   proven_ = Revision{};
   SetCacheState(CacheState::kStarting);
@@ -126,18 +136,24 @@ void Feed::OnTick() {
   if (heard_ > suspected_) suspected_ = TimePoint();
   const bool overdue = now - opened_ > stream_->start().timeout + kOverdue;
   const bool lagging = suspected_ != TimePoint() && now - suspected_ >= kSuspicion;
-  if (overdue || lagging) {
-    Log(LogLevel::kWarning, "Feed's stream fell silent", {{"resource", Name()}});
-    DropAll();
-    SetCacheState(CacheState::kBroken);
-    reason_ = "WATCH: silent";
-    upstream_.SwitchEndpoint();
-    Resume();
-    listener_.OnFeedProgress();
-  } else if (now - heard_ >= kQuiet && suspected_ == TimePoint() && !quiet_probe_) {
+  if (overdue || lagging) return GoSilent();
+  if (now - heard_ < kQuiet || suspected_ != TimePoint() || quiet_probe_) return;
+  if (options_.uncached) {
+    if (now - quiet_proved_ >= kQuietProof && judge_timer_ == 0) CheckQuietStream();
+  } else {
     quiet_revision_ = cache_.revision();
     quiet_probe_ = Probe([this](const ListOutcome& outcome) { OnQuietProbe(outcome); });
   }
+}
+
+void Feed::GoSilent() {
+  Log(LogLevel::kWarning, "Feed's stream fell silent", {{"resource", Name()}});
+  DropAll();
+  SetCacheState(CacheState::kBroken);
+  reason_ = "WATCH: silent";
+  upstream_.SwitchEndpoint();
+  Resume();
+  listener_.OnFeedProgress();
 }
 
 void Feed::OnQuietProbe(const ListOutcome& outcome) {
@@ -147,13 +163,39 @@ void Feed::OnQuietProbe(const ListOutcome& outcome) {
   if (outcome.list.revision < quiet_revision_) {
     Regressed(outcome.list.revision);
   } else if (outcome.list.revision > cache_.revision()) {
-    if (!options_.uncached) {
-      suspected_ = home_.Now();
-    } else if (!next_) {
-      // No bookmark will tell: another stream from the same revision brings what this one lacks.
-      Open(false);
-    }
+    suspected_ = home_.Now();
   }
+  listener_.OnFeedProgress();
+}
+
+void Feed::CheckQuietStream() {
+  quiet_revision_ = cache_.revision();
+  quiet_asked_ = home_.Now();
+  quiet_probe_ = Check([this](ListOutcome outcome) { OnQuietList(std::move(outcome)); });
+}
+
+void Feed::OnQuietList(ListOutcome outcome) {
+  quiet_probe_.reset();
+  if (!outcome.status.ok() || !streaming()) return;
+  if (outcome.list.revision < quiet_revision_) {
+    Regressed(outcome.list.revision);
+    listener_.OnFeedProgress();
+    return;
+  }
+  judge_timer_ = home_.After(kOnItsWay, [this, list = std::move(outcome.list)] {
+    judge_timer_ = 0;
+    JudgeQuietStream(list);
+  });
+}
+
+void Feed::JudgeQuietStream(const LoadedList& list) {
+  if (heard_ >= quiet_asked_) return;
+  if (!SameStates(cache_.snapshot().tree, list.objects)) return GoSilent();
+  quiet_proved_ = home_.Now();
+  if (!cache_.Advance(list.revision).ok()) return;
+  dirty_ = true;
+  proven_ = list.revision;
+  Publish();
   listener_.OnFeedProgress();
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "cache/difference.h"
+
 namespace weir {
 namespace {
 
@@ -12,16 +14,6 @@ constexpr Duration kBusy =
     std::chrono::seconds(1);  // An event within it: the next one may come any moment.
 constexpr Duration kPause = milliseconds(200);  // After a failed probe or check.
 constexpr Duration kPoll = milliseconds(50);    // How often waiting reads are looked at.
-
-bool SameStates(const ObjectTree& ours, const std::vector<ObjectRef>& listed) {
-  if (ours.sums().objects != listed.size()) return false;
-  ObjectTree::Cursor cursor = ours.Begin();
-  for (const ObjectRef& object : listed) {
-    if (cursor->revision() != object->revision() || cursor->key() != object->key()) return false;
-    cursor.Next();
-  }
-  return true;
-}
 
 }  // namespace
 

@@ -47,6 +47,7 @@ class Core : public std::enable_shared_from_this<Core> {
   void Start();
   void Open(size_t worker, const ResourceId& id, const WantedEncoding& wanted,
             absl::AnyInvocable<void(std::shared_ptr<Replica>)> done) ABSL_LOCKS_EXCLUDED(mutex_);
+  bool IsOpen(const ResourceId& id, const WantedEncoding& wanted) ABSL_LOCKS_EXCLUDED(mutex_);
   std::vector<FeedStatus> Status() ABSL_LOCKS_EXCLUDED(mutex_);
   void Shutdown() ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -64,7 +65,9 @@ class Core : public std::enable_shared_from_this<Core> {
   };
 
   bool Excluded(const ResourceId& id) const;
-  // The replica of a feed that runs already; null where none does.
+  // The feed that runs already; null where none does.
+  Entry* FindEntry(const ResourceId& id, const WantedEncoding& wanted)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::shared_ptr<Replica> FindOpen(size_t worker, const ResourceId& id,
                                     const WantedEncoding& wanted) ABSL_LOCKS_EXCLUDED(mutex_);
   std::shared_ptr<Replica> Admit(size_t worker, const ResourceType& type,
@@ -174,20 +177,28 @@ bool Core::Excluded(const ResourceId& id) const {
   return !options_.cache_only.empty() && !Contains(options_.cache_only, id);
 }
 
-std::shared_ptr<Replica> Core::FindOpen(size_t worker, const ResourceId& id,
-                                        const WantedEncoding& wanted) {
-  const MutexLock lock(mutex_);
+Core::Entry* Core::FindEntry(const ResourceId& id, const WantedEncoding& wanted) {
   if (shut_down_) return nullptr;
   for (const std::optional<Encoding>& encoding : {wanted.built_in, wanted.custom}) {
     if (!encoding) continue;
     const auto found = entries_.find(FeedKey(id, *encoding));
     if (found == entries_.end()) continue;
     Entry& entry = found->second;
-    if ((entry.custom ? wanted.custom : wanted.built_in) == *encoding) {
-      return ReplicaOf(entry, worker);
-    }
+    if ((entry.custom ? wanted.custom : wanted.built_in) == *encoding) return &entry;
   }
   return nullptr;
+}
+
+bool Core::IsOpen(const ResourceId& id, const WantedEncoding& wanted) {
+  const MutexLock lock(mutex_);
+  return FindEntry(id, wanted) != nullptr;
+}
+
+std::shared_ptr<Replica> Core::FindOpen(size_t worker, const ResourceId& id,
+                                        const WantedEncoding& wanted) {
+  const MutexLock lock(mutex_);
+  Entry* const entry = FindEntry(id, wanted);
+  return entry == nullptr ? nullptr : ReplicaOf(*entry, worker);
 }
 
 void Core::Open(size_t worker, const ResourceId& id, const WantedEncoding& wanted,
@@ -511,6 +522,9 @@ class RegistryOfFeeds final : public Registry {
   void Open(size_t worker, const ResourceId& id, const WantedEncoding& wanted,
             absl::AnyInvocable<void(std::shared_ptr<Replica>)> done) override {
     core_->Open(worker, id, wanted, std::move(done));
+  }
+  bool IsOpen(const ResourceId& id, const WantedEncoding& wanted) override {
+    return core_->IsOpen(id, wanted);
   }
   std::vector<FeedStatus> Status() override { return core_->Status(); }
   void Shutdown() override { core_->Shutdown(); }

@@ -41,6 +41,7 @@ struct FeedStatus {
   Encoding encoding = Encoding::kJson;
   CacheState state;
   Revision revision;
+  Revision published;  // What is read: behind `revision` while more may come of that one.
   size_t objects = 0;
   size_t object_bytes = 0;
   size_t log_bytes = 0;
@@ -93,6 +94,9 @@ class Registry {
   // knows the name, else after asking upstream.
   virtual void Open(size_t worker, const ResourceId& id, const WantedEncoding& wanted,
                     absl::AnyInvocable<void(std::shared_ptr<Replica>)> done) = 0;
+
+  // Whether a feed runs already that Open() would find.
+  virtual bool IsOpen(const ResourceId& id, const WantedEncoding& wanted) = 0;
 
   // A copy of every feed's state, for the admin port. Thread-safe.
   virtual std::vector<FeedStatus> Status() = 0;

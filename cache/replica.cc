@@ -49,8 +49,9 @@ class LogReplica final : public Replica {
     return std::nullopt;
   }
 
-  bool Covers(Revision revision) const override {
-    return !log_->empty() && revision >= log_->oldest();
+  Past After(Revision revision) const override {
+    if (log_->CameInParts(revision)) return Past::kInParts;
+    return log_->StartAfter(revision).covered ? Past::kHere : Past::kGone;
   }
 
   Executor* executor() const override { return &worker_; }

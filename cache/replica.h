@@ -149,8 +149,13 @@ class Replica {
     return std::nullopt;
   }
 
-  // Whether all that followed `revision` is here, or will come.
-  virtual bool Covers(Revision revision) const = 0;
+  // What a watch that begins after `revision` would find of what followed.
+  enum class Past : uint8_t {
+    kHere,     // All of it is here, or will come.
+    kGone,     // Some is not, or not in its order: 410.
+    kInParts,  // The revision came in parts, of which the reader has seen some: 410.
+  };
+  virtual Past After(Revision revision) const = 0;
 
   virtual CacheState state() const = 0;
   // The newest state here; its `form` is null before the first sync.

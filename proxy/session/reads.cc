@@ -169,16 +169,30 @@ WatchSpec WatchSpecOf(const ReadRequest& request, Replica& replica, Snapshot sna
   return spec;
 }
 
+// Whether it is a watch of what followed a state that the client has.
+bool Resumes(const ReadRequest& request) {
+  return request.verb == ReadVerb::kWatch && !request.WantsInitialEvents() &&
+         request.resource_version.value_or(Revision{}) != Revision{};
+}
+
 // Of what upstream answers from etcd nothing is waited for: a revision is here at once, or upstream
-// is asked. Of history it has minutes.
+// is asked. Of history it has minutes. Only who names a revision that came in parts gets a 410,
+// since it was perhaps served the first of them; and nobody gets a state that a watch could not go
+// on from.
 bool IsHere(const ReadRequest& request, const Replica& replica, const Snapshot& snapshot) {
+  using Past = Replica::Past;
+  if (request.continue_token.has_value()) return true;
   const Revision revision = request.resource_version.value_or(Revision{});
-  if (request.continue_token.has_value() || revision == Revision{}) return true;
-  const bool resumes = request.verb == ReadVerb::kWatch && !request.WantsInitialEvents();
-  return resumes ? replica.Covers(revision) : snapshot.revision >= revision;
+  if (Resumes(request)) return replica.After(revision) != Past::kGone;
+  return snapshot.revision >= revision && replica.After(snapshot.revision) != Past::kInParts;
 }
 
 }  // namespace
+
+bool AsksForThePast(const ReadRequest& request) {
+  return request.continue_token.has_value() ||
+         request.resource_version.value_or(Revision{}) != Revision{};
+}
 
 ReadSpec SpecOf(const ReadRequest& request) {
   ReadSpec spec;
@@ -194,8 +208,7 @@ ReadSpec SpecOf(const ReadRequest& request) {
   }
   spec.revision = *request.resource_version;
   // A watch of what follows N only needs a cache that is there.
-  const bool resumes = request.verb == ReadVerb::kWatch && !request.WantsInitialEvents();
-  if (spec.revision.value == 0 || resumes) {
+  if (spec.revision.value == 0 || Resumes(request)) {
     spec.kind = ReadSpec::Kind::kAny;
     return spec;
   }
@@ -221,6 +234,9 @@ Async<std::optional<ForwardReason>> ServeRead(Service& service, Exchange& exchan
                                               std::shared_ptr<Replica> replica,
                                               Admission::Ticket& ticket) {
   const TimePoint asked = service.worker.Now();
+  const bool uncached = IsUncachedUpstream(request.resource);
+  if (uncached && AsksForThePast(request) && replica->state() == CacheState::kStarting)
+    co_return ForwardReason::kNotReady;
   std::optional<State> state = co_await ReadState(service, request, *replica);
   if (!state.has_value()) {
     ApiError error = ApiError::Timeout();
@@ -237,8 +253,7 @@ Async<std::optional<ForwardReason>> ServeRead(Service& service, Exchange& exchan
     co_return std::nullopt;
   }
   const TypeForm& type = *state->snapshot.form;
-  if (IsUncachedUpstream(type.type.id) && !IsHere(request, *replica, state->snapshot))
-    co_return ForwardReason::kFreshness;
+  if (uncached && !IsHere(request, *replica, state->snapshot)) co_return ForwardReason::kFreshness;
   if (!ScopeFits(request, type.type)) co_return ForwardReason::kPath;
   if (!SelectorsServed(request.field_selector, *type.fields, type.type.namespaced, type.custom)) {
     co_return ForwardReason::kSelector;

@@ -17,6 +17,9 @@ namespace weir {
 // Which state answers the request (api-semantics 2.2, 3.2, 4).
 ReadSpec SpecOf(const ReadRequest& request);
 
+// Whether it names a state, or what followed one, that a cache which begins now cannot have.
+bool AsksForThePast(const ReadRequest& request);
+
 // Answers `request`, which is what `authorized` was made for. `ticket` is its room among the
 // requests in flight; of a LIST the bytes are counted there. Returns the reason where it is to be
 // forwarded instead: nothing has been sent then.

@@ -173,10 +173,17 @@ Async<std::optional<ForwardReason>> TryCache(Service& service, Exchange& exchang
   WantedEncoding wanted{std::nullopt, std::nullopt};
   if (request.forms.built_in.serve) wanted.built_in = request.forms.built_in.form.encoding;
   if (request.forms.custom.serve) wanted.custom = request.forms.custom.form.encoding;
+  Registry& registry = *service.shared.registry;
+  if (IsUncachedUpstream(request.resource) && AsksForThePast(request) &&
+      !registry.IsOpen(request.resource, wanted)) {
+    // The next one finds what followed from here on.
+    if (request.verb == ReadVerb::kWatch)
+      registry.Open(service.worker.index(), request.resource, wanted, [](const auto&) {});
+    co_return ForwardReason::kNotReady;
+  }
   const Promise<std::shared_ptr<Replica>> promise(service.worker);
-  service.shared.registry->Open(
-      service.worker.index(), request.resource, wanted,
-      [promise](std::shared_ptr<Replica> replica) { promise.Set(std::move(replica)); });
+  registry.Open(service.worker.index(), request.resource, wanted,
+                [promise](std::shared_ptr<Replica> replica) { promise.Set(std::move(replica)); });
   std::optional<std::shared_ptr<Replica>> replica = co_await promise.Take();
   if (*replica == nullptr) co_return ForwardReason::kExcluded;
   outcome.source = SourceLabel::kCache;

@@ -34,7 +34,7 @@ class FakeReplica final : public Replica {
 
   std::unique_ptr<ReadTicket> Read(const ReadSpec&, ReadCallback) override { return nullptr; }
   std::unique_ptr<Watcher> Watch(WatchSpec, WatchSink&) override { return nullptr; }
-  bool Covers(Revision) const override { return true; }
+  Past After(Revision) const override { return Past::kHere; }
   CacheState state() const override { return state_; }
   const Snapshot& snapshot() const override { return snapshot_; }
   size_t watcher_count() const override { return 0; }
@@ -377,6 +377,21 @@ TEST_F(CacheTest, AGapIsMarkedEvenWhereTheNetChangeIsNothing) {
   EXPECT_EQ(Resynchronise({MakeObject("a/x", 90), MakeObject("a/y", 95)}, 120), 0u);
   EXPECT_EQ(replica_->batches.back()->gap_after, Revision{100});
   EXPECT_EQ(replica_->snapshot().revision, Revision{120});
+}
+
+TEST_F(CacheTest, WhatIsTakenBackIsAPartOfTheDifference) {
+  ASSERT_TRUE(Put("a/x", 101).ok());
+  ASSERT_TRUE(Put("a/new", 102).ok());
+  ASSERT_TRUE(Delete("a/y", 103).ok());
+  const size_t before = cache_->snapshot().tree.Find("a/x")->footprint() +
+                        cache_->snapshot().tree.Find("a/y")->footprint();
+  cache_->Discard();
+  EXPECT_EQ(cache_->revision(), Revision{100});
+  EXPECT_EQ(cache_->object_bytes(), before);
+  EXPECT_EQ(Resynchronise({MakeObject("a/x", 101), MakeObject("a/z", 115)}, 120), 3u);
+  EXPECT_THAT(replica_->Events(),
+              ElementsAre("MODIFIED a/x 101", "DELETED a/y 102", "ADDED a/z 115"));
+  EXPECT_EQ(replica_->batches.back()->gap_after, Revision{100});
 }
 
 TEST_F(CacheTest, ResynchronisingAtTheSameStateSaysNothing) {

@@ -223,6 +223,40 @@ TEST_F(EventLogTest, ALogThatIsJoinedKnowsWhatCameInParts) {
   EXPECT_EQ(RefusedFor(102), 0u);
 }
 
+TEST_F(EventLogTest, EachRevisionThatCameInPartsIsKnown) {
+  make_.Put("n/a").Put("n/b").Put("n/c").Put("n/d").Put("n/e");
+  Append();
+  make_.DeleteAt("n/a", 110);
+  Append();
+  make_.DeleteAt("n/b", 110);
+  Append();
+  make_.DeleteAt("n/c", 120);
+  Append();
+  make_.DeleteAt("n/d", 120);
+  Append();
+  make_.DeleteAt("n/e", 120).Put("n/f");
+  Append();
+  EXPECT_EQ(RefusedFor(110), 111u);
+  EXPECT_EQ(RefusedFor(120), 121u);
+  EXPECT_FALSE(log_.CameInParts(Revision{105}));
+  EXPECT_FALSE(log_.CameInParts(Revision{111}));
+  EXPECT_FALSE(log_.CameInParts(Revision{121}));
+}
+
+TEST_F(EventLogTest, ARevisionWhosePartsAreForgottenIsTooOld) {
+  make_.Put("n/a").Put("n/b");
+  Append();
+  make_.DeleteAt("n/a", 110);
+  Append();
+  make_.DeleteAt("n/b", 110);
+  Append();
+  for (uint64_t revision = 111; revision < 115; ++revision) {
+    make_.PutAt("n/c", revision);
+    Append(make_.next_sequence() - 1);
+    EXPECT_GE(RefusedFor(110), 111u) << revision;
+  }
+}
+
 TEST_F(EventLogTest, ASnapshotFromAnotherHistoryIsNotCovered) {
   EXPECT_FALSE(log_.StartAfter(LogBuilder(500).snapshot()).covered);
 }

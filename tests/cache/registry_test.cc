@@ -142,8 +142,11 @@ TEST_F(RegistryTest, WhatIsNotToBeCachedIsForwarded) {
 TEST_F(RegistryTest, EventsAreCachedThoughUpstreamProvesNothingOfThem) {
   Make();
   const ResourceId events{"", "v1", "events"};
+  EXPECT_FALSE(registry_->IsOpen(events, {}));
   const auto replica = Open(events);
   ASSERT_TRUE(replica);
+  EXPECT_TRUE(registry_->IsOpen(events, {}));
+  EXPECT_FALSE(registry_->IsOpen(events, {Encoding::kProtobuf, Encoding::kJson}));
   EXPECT_EQ(replica->state(), CacheState::kSynced);
   std::optional<ReadOutcome> any, latest;
   const auto now = replica->Read({ReadSpec::Kind::kAny, {}},

@@ -65,6 +65,7 @@ class FakeApiServer {
     double duplicate = 0;      // An event comes twice.
     double reorder = 0;        // Two events of one delivery change places.
     double split = 0;          // Bytes come in several pieces.
+    double apart = 0;          // Some time passes between two events of one revision.
     double expire = 0;         // A watch is answered 410.
     Duration latency{0};       // At most, of each step.
   };
@@ -159,6 +160,8 @@ class FakeApiServer {
 
   // Brings what the stream's endpoint has seen.
   void Pump(const ExchangeRef& exchange);
+  // The frames from `pause` on come later.
+  void SendApart(const ExchangeRef& exchange, const std::vector<std::string>& frames, size_t pause);
   void SchedulePump(const ExchangeRef& exchange, Duration delay);
   void Bookmark(const ExchangeRef& exchange);
   void ScheduleBookmark(const ExchangeRef& exchange, Duration delay, Duration interval);

@@ -47,10 +47,11 @@ void FakeApiServer::SchedulePump(const ExchangeRef& exchange, Duration delay) {
 }
 
 void FakeApiServer::Pump(const ExchangeRef& exchange) {
-  if (!exchange->open || exchange->deaf || deaf_) return;
+  if (!exchange->open || exchange->deaf || deaf_ || exchange->pausing) return;
   const TimePoint now = exchange->executor->Now();
   const uint64_t seen = SeenBy(exchange->endpoint, now);
   std::vector<std::string> frames;
+  size_t pause = 0;  // Before that frame; 0: none.
   bool more = false;
   const auto& history = exchange->collection->history;
   auto next = std::find_if(history.begin(), history.end(), [&](const Change& change) {
@@ -61,12 +62,15 @@ void FakeApiServer::Pump(const ExchangeRef& exchange) {
       more = true;
       break;
     }
+    const bool shares = !frames.empty() && (next - 1)->after.revision == next->after.revision;
+    if (shares && Chance(chaos_.apart)) pause = frames.size();
     frames.push_back(FrameOf(*exchange->collection, *next, exchange->encoding));
     if (Chance(chaos_.duplicate)) frames.push_back(frames.back());
   }
   if (more) SchedulePump(exchange, milliseconds(5) + Latency());
   if (frames.empty()) return;
   exchange->cursor = (next - 1)->after.revision.value;
+  if (pause > 0) return SendApart(exchange, frames, pause);
   const bool reordered = frames.size() > 1 && Chance(chaos_.reorder);
   if (reordered) std::swap(frames[0], frames[1]);
   std::string bytes;
@@ -81,6 +85,19 @@ void FakeApiServer::Pump(const ExchangeRef& exchange) {
     return End(exchange, false);
   }
   Send(exchange, std::move(bytes));
+}
+
+void FakeApiServer::SendApart(const ExchangeRef& exchange, const std::vector<std::string>& frames,
+                              size_t pause) {
+  std::string first, rest;
+  for (size_t i = 0; i < frames.size(); ++i) (i < pause ? first : rest) += frames[i];
+  Send(exchange, std::move(first));
+  exchange->pausing = true;
+  Later(exchange, milliseconds(20 + random_() % 1200), [this, rest](const ExchangeRef& e) {
+    e->pausing = false;
+    Send(e, rest);
+    Pump(e);
+  });
 }
 
 void FakeApiServer::ScheduleBookmark(const ExchangeRef& exchange, Duration delay,

@@ -28,6 +28,7 @@ struct FakeApiServer::Exchange {
   bool bookmarks = false;
   uint64_t start = 0;
   uint64_t cursor = 0;
+  bool pausing = false;  // Between two events of one revision.
 };
 
 inline Encoding EncodingOf(std::string_view accept) {

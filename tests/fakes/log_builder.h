@@ -110,6 +110,9 @@ class LogBuilder {
     batch->events = std::exchange(open_, {});
     batch->revision = Revision{revision_};
     batch->gap_after = gap_after;
+    batch->goes_on = !gap_after && !batch->events.empty() && last_cut_ &&
+                     batch->events.front().revision == *last_cut_;
+    last_cut_ = batch->revision;
     batch->published = now;
     if (keep_snapshot) batch->snapshot = snapshot();
     return BatchRef::Adopt(batch);
@@ -136,6 +139,7 @@ class LogBuilder {
   std::shared_ptr<const TypeForm> form_;
   ObjectTree tree_;
   uint64_t revision_;
+  std::optional<Revision> last_cut_;  // Of the last batch.
   uint64_t next_sequence_ = 1;
   std::vector<LogEvent> open_;
 };

@@ -19,7 +19,7 @@ class RecordingReplica final : public Replica {
   }
   std::unique_ptr<Watcher> Watch(WatchSpec, WatchSink&) override { return nullptr; }
   Executor* executor() const override { return nullptr; }
-  bool Covers(Revision) const override { return true; }
+  Past After(Revision) const override { return Past::kHere; }
   CacheState state() const override { return state_; }
   const Snapshot& snapshot() const override { return snapshot_; }
   size_t watcher_count() const override { return watchers; }
@@ -28,6 +28,7 @@ class RecordingReplica final : public Replica {
     ++resets;
     state_ = state;
     batches.clear();
+    goes_on.clear();
     snapshot_ = {};
     for (const BatchRef& batch : log) Take(batch);
   }
@@ -36,6 +37,7 @@ class RecordingReplica final : public Replica {
 
   // "ADDED default/a 101" of each event of each batch.
   std::vector<std::vector<std::string>> batches;
+  std::vector<bool> goes_on;  // Of each batch.
   size_t resets = 0;
   size_t watchers = 0;
 
@@ -49,6 +51,7 @@ class RecordingReplica final : public Replica {
       events.push_back(fmt::format("{} {} {}", type, event.object->key(), event.revision.value));
     }
     batches.push_back(std::move(events));
+    goes_on.push_back(batch->goes_on);
     if (batch->snapshot) snapshot_ = *batch->snapshot;
   }
 

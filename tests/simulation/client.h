@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <random>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -148,11 +149,22 @@ class Client final : private WatchSink {
     if (has_view_ && view_era_ != truth_.era) has_view_ = false;
     if (!calm && Chance(0.05)) ListElsewhere();
     if (!has_view_ || Chance(calm ? 0.0 : 0.2)) return Read();
+    if (truth_.uncached() && replica_->After(Revision{last_}) == Replica::Past::kGone) {
+      has_view_ = false;
+      return GoElsewhere();
+    }
     ++tally_.resumed;
     Watch({.filter = wanted_.ToFilter(),
            .initial = std::nullopt,
            .from = Revision{last_},
            .bookmarks = Chance(0.8)});
+  }
+
+  // What is forwarded.
+  void GoElsewhere() {
+    ++tally_.forwarded;
+    state_ = Stage::kIdle;
+    if (Chance(0.3)) ListElsewhere();
   }
 
   void Read() {
@@ -173,6 +185,10 @@ class Client final : private WatchSink {
         break;
     }
     has_view_ = false;
+    // As sessions do with a type that upstream keeps no cache of.
+    if (truth_.uncached() && spec.kind == ReadSpec::Kind::kMostRecent) return GoElsewhere();
+    if (truth_.uncached() && spec.kind == ReadSpec::Kind::kNotOlderThan)
+      spec.kind = ReadSpec::Kind::kAny;
     state_ = Stage::kReading;
     asked_era_ = truth_.era;
     asked_restores_ = server_.restores();
@@ -203,14 +219,11 @@ class Client final : private WatchSink {
 
   void OnRead(const ReadSpec& spec, ReadOutcome outcome, Snapshot snapshot) {
     state_ = Stage::kOpen;
-    if (outcome != ReadOutcome::kServe) {
-      ++tally_.forwarded;
-      state_ = Stage::kIdle;
-      if (Chance(0.3)) ListElsewhere();
-      return;
-    }
-    ++tally_.reads;
+    if (outcome != ReadOutcome::kServe) return GoElsewhere();
     const uint64_t revision = snapshot.revision.value;
+    const bool in_parts = replica_->After(snapshot.revision) == Replica::Past::kInParts;
+    if (truth_.uncached() && (revision < spec.revision.value || in_parts)) return GoElsewhere();
+    ++tally_.reads;
     CheckSnapshot(snapshot);
     const bool same_era = asked_era_ == truth_.era && asked_restores_ == server_.restores();
     if (spec.kind == ReadSpec::Kind::kMostRecent && same_era) {
@@ -251,18 +264,20 @@ class Client final : private WatchSink {
       }
     }
     has_view_ = true;
-    CheckView(last_, "of a LIST");
+    CheckView(last_, "of a LIST", truth_.uncached());
   }
 
   void Watch(WatchSpec spec) {
     state_ = Stage::kWatching;
     watch_era_ = view_era_;
     epoch_ = TypeTruth::EpochOf(watch_era_);
-    checked_ = last_;
+    checked_ = started_ = last_;
+    at_last_.clear();
     blocked_ = true;
     over_ = false;
     reader_ = MakeWatchFrameReader(truth_.encoding);
     spec.form.encoding = truth_.encoding;
+    spec.mark_only = truth_.uncached();
     watcher_ = replica_->Watch(std::move(spec), *this);
   }
 
@@ -320,12 +335,25 @@ class Client final : private WatchSink {
       view_[key] = seen;
       return;
     }
-    if (seen.revision <= last_)
+    const bool more_of_last = truth_.uncached() && seen.revision == last_;
+    if (seen.revision < last_ || (seen.revision == last_ && !more_of_last))
       Fail(fmt::format("{} {} at {} after {}", type, key, seen.revision, last_));  // W1, W2
-    CheckUpTo(seen.revision, type, key);
+    if (more_of_last) {
+      CheckMoreOf(seen.revision, type, key);
+    } else {
+      // A gap is looked at as a whole.
+      if (truth_.uncached() && truth_.GapEnd(epoch_, seen.revision) == 0 &&
+          truth_.GapEnd(epoch_, last_) == 0)
+        CheckView(last_, "when all of it had come");
+      CheckUpTo(seen.revision, type, key);
+      at_last_.clear();
+    }
+    at_last_.insert(key);
     last_ = seen.revision;
     const auto found = view_.find(key);
     const bool known = found != view_.end();
+    // Who began with the whole of a revision may be told of the rest of it here.
+    if (more_of_last && !known && type == "DELETED" && seen.revision == started_) return;
     if (type == "ADDED" ? known : !known)
       Fail(fmt::format("{} of {} at {}", type, key, seen.revision));  // W5
     if (known && found->second.uid != seen.uid)
@@ -346,7 +374,7 @@ class Client final : private WatchSink {
       has_view_ = true;
       if (revision != last_)
         Fail("the end of initial events at another revision than the snapshot's");
-      return CheckView(revision, "of initial events");
+      return CheckView(revision, "of initial events", truth_.uncached());
     }
     if (revision < last_) Fail(fmt::format("a bookmark at {} after {}", revision, last_));
     CheckUpTo(revision, "", "");  // W7
@@ -376,6 +404,7 @@ class Client final : private WatchSink {
       crossed = 0;
       const auto expected = wanted_.Sees(*change);
       if (at == revision && !key.empty()) {
+        if (truth_.uncached() && change->after.key() != key) continue;
         found = true;
         if (!expected || change->after.key() != key || Name(*expected) != type) {
           Fail(fmt::format("{} {} at {}: not what happened", type, key, revision));
@@ -387,6 +416,16 @@ class Client final : private WatchSink {
     }
     if (!found) Fail(fmt::format("{} {} at {}: never happened", type, key, revision));
     checked_ = revision;
+  }
+
+  // An event of a revision that others had before it.
+  void CheckMoreOf(uint64_t revision, std::string_view type, const std::string& key) {
+    if (at_last_.contains(key)) Fail(fmt::format("{} {} at {} twice", type, key, revision));
+    if (truth_.GapEnd(epoch_, revision) != 0) return;
+    const Change* const change = ChangeOf(truth_.HistoryOf(epoch_, server_), revision, key);
+    const auto expected = change == nullptr ? std::nullopt : wanted_.Sees(*change);
+    if (!expected || Name(*expected) != type)
+      Fail(fmt::format("{} {} at {}: not what happened", type, key, revision));
   }
 
   static std::string_view Name(Change::Type type) {
@@ -401,17 +440,17 @@ class Client final : private WatchSink {
     return "";
   }
 
-  // W6: the view is what the history says of `revision`.
-  void CheckView(uint64_t revision, std::string_view where) {
-    if (Agrees(truth_.HistoryOf(TypeTruth::EpochOf(view_era_), server_), revision)) return;
+  // W6: the view is what the history says of `revision`; or, `in_part`, of a part of it.
+  void CheckView(uint64_t revision, std::string_view where, bool in_part = false) {
+    if (Agrees(truth_.HistoryOf(TypeTruth::EpochOf(view_era_), server_), revision, in_part)) return;
     // While a restore has not been noticed everywhere, either history may be meant.
     const bool odd = view_era_ % 2 == 1;
-    if (odd && Agrees(server_.history(truth_.type.id), revision)) return;
+    if (odd && Agrees(server_.history(truth_.type.id), revision, in_part)) return;
     Fail(fmt::format("its view {} of {} is not upstream's: {}", where, revision,
                      Difference(revision)));
   }
 
-  bool Agrees(const History& history, uint64_t revision) const {
+  bool Agrees(const History& history, uint64_t revision, bool in_part) const {
     size_t matching = 0;
     for (const auto& [key, stored] : StateAt(history, revision)) {
       if (!wanted_.Matches(stored)) continue;
@@ -420,7 +459,15 @@ class Client final : private WatchSink {
       if (found == view_.end() || found->second.uid != stored.uid) return false;
       if (found->second.revision != stored.revision.value) return false;
     }
-    return matching == view_.size();
+    if (!in_part || matching == view_.size()) return matching == view_.size();
+    return std::all_of(view_.begin(), view_.end(),
+                       [&](const auto& each) { return IsThereAt(history, revision, each.first); });
+  }
+
+  // Or is among what was deleted at it.
+  static bool IsThereAt(const History& history, uint64_t revision, const std::string& key) {
+    if (ChangeOf(history, revision, key) != nullptr) return true;
+    return StateAt(history, revision).contains(key);
   }
 
   std::string Difference(uint64_t revision) const {
@@ -441,6 +488,21 @@ class Client final : private WatchSink {
     return text;
   }
 
+  // Also where it has yet to lose some of what was deleted at `revision` together.
+  bool IsState(const ObjectTree& tree, const History& history, uint64_t revision) const {
+    State state = StateAt(history, revision);
+    if (truth_.uncached()) {
+      const State before = StateAt(history, revision - 1);
+      for (auto cursor = tree.Begin(); cursor.Valid(); cursor.Next()) {
+        const std::string key(cursor->key());
+        const auto stored = before.find(key);
+        if (stored != before.end() && ChangeOf(history, revision, key) != nullptr)
+          state.emplace(key, stored->second);
+      }
+    }
+    return Equal(tree, state);
+  }
+
   static bool Equal(const ObjectTree& tree, const State& state) {
     if (tree.sums().objects != state.size()) return false;
     auto cursor = tree.Begin();
@@ -457,9 +519,9 @@ class Client final : private WatchSink {
   void CheckSnapshot(const Snapshot& snapshot) {
     const uint64_t revision = snapshot.revision.value;
     const uint64_t epoch = TypeTruth::EpochOf(truth_.era);
-    if (Equal(snapshot.tree, StateAt(truth_.HistoryOf(epoch, server_), revision))) return;
+    if (IsState(snapshot.tree, truth_.HistoryOf(epoch, server_), revision)) return;
     const bool odd = truth_.era % 2 == 1;
-    if (odd && Equal(snapshot.tree, server_.StateAt(truth_.type.id, snapshot.revision))) return;
+    if (odd && IsState(snapshot.tree, server_.history(truth_.type.id), revision)) return;
     Fail(fmt::format("a snapshot of {} that upstream never had", revision));
   }
 
@@ -504,7 +566,8 @@ class Client final : private WatchSink {
   uint64_t asked_era_ = 0, asked_restores_ = 0, asked_revision_ = 0;
 
   // Of the running watch.
-  uint64_t watch_era_ = 0, epoch_ = 0, checked_ = 0;
+  uint64_t watch_era_ = 0, epoch_ = 0, checked_ = 0, started_ = 0;
+  std::set<std::string> at_last_;  // Keys told of at `last_`.
   bool calm_ = false;
   bool awaiting_initial_ = false, blocked_ = false, over_ = false, expired_ = false;
   std::string last_key_;

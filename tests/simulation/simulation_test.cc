@@ -93,6 +93,7 @@ class Simulation {
     chaos.duplicate = chaos.reorder = Chance(0.3) ? 0.01 : 0;
     chaos.expire = badness / 4;
     chaos.split = 0.1;
+    chaos.apart = Chance(0.5) ? 0.2 : 0;
     chaos.latency = milliseconds(1 + Pick(80));
     chaos_ = chaos;
     restores_ = Chance(0.3);
@@ -136,6 +137,7 @@ class Simulation {
     const TypeTruth& truth = truths_[Pick(truths_.size())];
     const std::string name_space = Name("ns", Pick(3));
     const std::string name = Name("obj", Pick(15));
+    if (truth.uncached() && Chance(0.1)) return Expire(truth);
     if (Chance(0.3)) {
       server_.Delete(truth.type.id, name_space, name);
       return;
@@ -144,6 +146,15 @@ class Simulation {
     if (Chance(0.8)) fields.labels["app"] = Name("app", Pick(3));
     if (truth.type.id == Pods().id && Chance(0.8)) fields.node = Name("node", Pick(4));
     server_.Put(truth.type.id, name_space, name, std::move(fields));
+  }
+
+  // Some keys at one revision.
+  void Expire(const TypeTruth& truth) {
+    std::vector<std::string> keys;
+    for (const auto& [key, stored] : server_.state(truth.type.id)) {
+      if (Chance(0.3)) keys.push_back(key);
+    }
+    if (!keys.empty()) server_.DeleteTogether(truth.type.id, keys);
   }
 
   bool RestoreUnnoticed() const {
@@ -198,10 +209,11 @@ class Simulation {
         if (status.id != truth.type.id || status.encoding != truth.encoding) continue;
         const uint64_t revision = status.revision.value;
         if (status.resyncs > truth.resyncs) {
-          truth.gaps.push_back({TypeTruth::EpochOf(truth.era), truth.revision, revision});
+          truth.gaps.push_back({TypeTruth::EpochOf(truth.era), truth.published, revision});
         }
         truth.resyncs = status.resyncs;
         truth.revision = revision;
+        truth.published = status.published.value;
       }
     }
   }

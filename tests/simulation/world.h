@@ -20,6 +20,7 @@
 
 #include "cache/filter.h"
 #include "cache/registry.h"
+#include "protocol/k8s/uncached.h"
 #include "tests/fakes/fake_api_server.h"
 
 namespace weir::simulation {
@@ -40,6 +41,15 @@ inline State StateAt(const History& history, uint64_t revision) {
     }
   }
   return state;
+}
+
+// What happened to `key` at `revision`; null: nothing.
+inline const Change* ChangeOf(const History& history, uint64_t revision, std::string_view key) {
+  for (auto change = history.rbegin(); change != history.rend(); ++change) {
+    if (change->after.revision.value < revision) break;
+    if (change->after.revision.value == revision && change->after.key() == key) return &*change;
+  }
+  return nullptr;
 }
 
 // A filter as the test understands it, and the same one as the cache does.
@@ -81,17 +91,21 @@ struct TypeTruth {
 
   // As last polled.
   uint64_t resyncs = 0;
-  uint64_t revision = 0;
+  uint64_t revision = 0, published = 0;
 
+  // As upstream's: several keys may be deleted at one revision, and come apart.
+  bool uncached() const { return IsUncachedUpstream(type.id); }
   static uint64_t EpochOf(uint64_t an_era) { return an_era / 2; }
   const History& HistoryOf(uint64_t epoch, const FakeApiServer& server) const {
     return epoch < old_epochs.size() ? old_epochs[epoch] : server.history(type.id);
   }
-  // The end of the gap that `at` lies in; 0: in none.
+  // The end of the gap that `at` lies in; 0: in none. What expired just before it may have come in
+  // part, and the rest in the gap.
   uint64_t GapEnd(uint64_t epoch, uint64_t at) const {
     uint64_t end = 0;
     for (const Gap& gap : gaps) {
-      if (gap.epoch == epoch && at > gap.after && at <= gap.until) end = std::max(end, gap.until);
+      const bool behind = at > gap.after || (uncached() && at == gap.after);
+      if (gap.epoch == epoch && behind && at <= gap.until) end = std::max(end, gap.until);
     }
     return end;
   }

@@ -70,10 +70,12 @@ class FakeRegistry final : public Registry {
     opened.push_back(id);
     done(replica);
   }
+  bool IsOpen(const ResourceId&, const WantedEncoding&) override { return open; }
   std::vector<FeedStatus> Status() override { return {}; }
   void Shutdown() override {}
   std::shared_ptr<Replica> replica;  // Null: forward.
   std::vector<ResourceId> opened;
+  bool open = true;
 };
 
 // Proofs that come at once, or never.

@@ -12,6 +12,7 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
+using ::testing::SizeIs;
 
 // A cache that has seen revisions 100 to 105, and has the events a/x, a/y, b/z.
 class UncachedTest : public SessionTest {
@@ -74,6 +75,39 @@ TEST_F(UncachedTest, AWatchGoesOnWhereHistoryReaches) {
   EXPECT_TRUE(IsServed(watch + "105"));
   EXPECT_TRUE(IsServed(watch + "1000")) << "what follows will come";
   EXPECT_FALSE(IsServed(watch + "99")) << "etcd keeps more";
+}
+
+TEST_F(UncachedTest, WhoMayHaveSeenAPartOfARevisionIsNotToldToGoOnFromIt) {
+  const std::string watch = "/api/v1/events?watch=1&timeoutSeconds=1&resourceVersion=";
+  CallOn(worker_, [this] {
+    replica_->OnBatch(log_.DeleteAt("a/x", 110).Cut(), 1);
+    replica_->OnBatch(log_.DeleteAt("a/y", 110).Cut(), 1);
+  });
+  const size_t before = UpstreamTargets().size();
+  EXPECT_THAT(HandleGet(watch + "110")->body, HasSubstr("too old resource version: 110 (111)"));
+  EXPECT_EQ(UpstreamTargets().size(), before) << "which would go on";
+  EXPECT_TRUE(IsServed(watch + "105"));
+  // A list of that revision could not be watched from.
+  EXPECT_FALSE(IsServed("/api/v1/events?resourceVersion=0"));
+  EXPECT_FALSE(IsServed("/api/v1/events?resourceVersion=110"));
+  CallOn(worker_, [this] { replica_->OnBatch(log_.PutAt("a/z", 111).Cut(), 1); });
+  EXPECT_TRUE(IsServed("/api/v1/events?resourceVersion=0"));
+  EXPECT_TRUE(IsServed(watch + "111"));
+}
+
+TEST_F(UncachedTest, AFeedThatBeginsHasNoPast) {
+  const std::string watch = "/api/v1/events?watch=1&timeoutSeconds=1&resourceVersion=105";
+  const std::string list = "/api/v1/events?resourceVersion=105";
+  fake_registry_->open = false;
+  EXPECT_FALSE(IsServed(list));
+  EXPECT_THAT(fake_registry_->opened, IsEmpty());
+  EXPECT_FALSE(IsServed(watch));
+  EXPECT_THAT(fake_registry_->opened, SizeIs(1)) << "for the next watch";
+  // It is there, and has not listed yet: nobody waits for what will not do.
+  fake_registry_->open = true;
+  CallOn(worker_, [this] { replica_->OnState(CacheState::kStarting); });
+  EXPECT_FALSE(IsServed(list));
+  EXPECT_FALSE(IsServed(watch));
 }
 
 TEST_F(UncachedTest, PagesHoldAtRevisionZeroAndHaveEtcdsTokens) {
