@@ -1,8 +1,13 @@
-// Starts the process and waits for signals: SIGTERM and SIGINT end it, a second one at once; SIGHUP
-// reloads.
+// Starts the process and waits: SIGTERM and SIGINT end it, a second one at once; on SIGHUP, when a
+// file changes and once a minute the files are read again.
+#include <poll.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
 
 #include <csignal>
 #include <cstdio>
@@ -13,6 +18,7 @@
 
 #include "protocol/base/log.h"
 #include "proxy/config/config.h"
+#include "proxy/config/file_watcher.h"
 #include "proxy/config/kubeconfig.h"
 #include "proxy/server.h"
 
@@ -20,7 +26,9 @@ namespace weir {
 namespace {
 
 constexpr int kBadConfiguration = 2;
-constexpr std::time_t kReloadSeconds = 60;
+constexpr std::chrono::seconds kReload{60};
+// After the first change of a file, since a rotation touches several.
+constexpr std::chrono::milliseconds kSettle{200};
 
 int Refuse(const Status& status) {
   const std::string line = "weir: " + std::string(Message(status)) + "\n";
@@ -42,11 +50,19 @@ void PrepareProcess() {
   }
 }
 
-// The next of the signals that this thread alone receives; 0 after `seconds`.
-int WaitForSignal(const sigset_t& signals, std::time_t seconds) {
-  const timespec timeout{seconds, 0};
-  const int signal = sigtimedwait(&signals, nullptr, &timeout);
-  return signal > 0 ? signal : 0;
+// The next of the signals that this thread alone receives; 0 when the files are to be read again.
+int WaitForSignal(int signals, FileWatcher& files) {
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point until = Clock::now() + kReload;
+  for (;;) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now());
+    pollfd ready[] = {{signals, POLLIN, 0}, {files.fd(), POLLIN, 0}};
+    if (left.count() <= 0 || poll(ready, 2, static_cast<int>(left.count())) == 0) return 0;
+    signalfd_siginfo info{};
+    if (ready[0].revents != 0 && read(signals, &info, sizeof info) == sizeof info)
+      return static_cast<int>(info.ssi_signo);
+    if (ready[1].revents != 0 && files.Take()) until = std::min(until, Clock::now() + kSettle);
+  }
 }
 
 int Run(int argc, char** argv) {
@@ -67,6 +83,9 @@ int Run(int argc, char** argv) {
   sigemptyset(&signals);
   for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, signal);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  const int arrived = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+  // Before the files are read.
+  FileWatcher files(FilesOf(*config, *upstream));
 
   StatusOr<std::unique_ptr<Server>> server = Server::Start(*config, *upstream);
   if (!server.ok()) return Refuse(server.status());
@@ -76,11 +95,12 @@ int Run(int argc, char** argv) {
   }
   int signal = 0;
   while (signal != SIGTERM && signal != SIGINT) {
-    signal = WaitForSignal(signals, kReloadSeconds);
+    signal = WaitForSignal(arrived, files);
     if (signal == 0 || signal == SIGHUP) (*server)->Reload();
   }
   Log(LogLevel::kInfo, "Shutting down", {{"signal", signal == SIGTERM ? "SIGTERM" : "SIGINT"}});
   (*server)->BeginShutdown();
+  close(arrived);
   pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
   std::signal(SIGTERM, [](int) { _exit(1); });
   std::signal(SIGINT, [](int) { _exit(1); });

@@ -125,6 +125,18 @@ Config FittedToFiles(Config config) {
 
 }  // namespace
 
+std::vector<std::string> FilesOf(const Config& config, const UpstreamConfig& upstream) {
+  return {config.client_ca_file,
+          config.tls_cert_file,
+          config.tls_private_key_file,
+          config.proxy_client_cert_file,
+          config.proxy_client_key_file,
+          upstream.ca_file,
+          upstream.client_cert_file,
+          upstream.client_key_file,
+          upstream.token_file};
+}
+
 struct Server::Impl {
   Impl(const Config& c, const UpstreamConfig& u) : config(FittedToFiles(c)), settings(u) {}
 
@@ -304,6 +316,7 @@ void Server::Reload() {
     Log(LogLevel::kError, "Keeping the client CA bundle that is in use",
         {{"err", Message(status)}});
   }
+  s.upstream->DropToken();
   const auto shown = s.ReadCredentials();
   const Status reloaded = shown.ok()
                               ? s.upstream->Reload(shown->upstream, shown->front_proxy_cert_pem,

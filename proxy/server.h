@@ -2,12 +2,17 @@
 #pragma once
 
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "protocol/base/status.h"
 #include "proxy/config/config.h"
 #include "proxy/config/kubeconfig.h"
 
 namespace weir {
+
+// What Server::Reload() reads; some may be empty.
+std::vector<std::string> FilesOf(const Config& config, const UpstreamConfig& upstream);
 
 class Server {
  public:
@@ -18,7 +23,7 @@ class Server {
   ~Server();
 
   // Re-reads the CA bundle, the serving certificate and the credentials towards the API server; the
-  // old ones stay on error. Called once a minute and on SIGHUP.
+  // old ones stay on error.
   void Reload();
 
   // /readyz fails from now on; everything is still served.
