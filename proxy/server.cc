@@ -93,6 +93,11 @@ Registry::Options RegistryOptions(const Config& config) {
 Authenticator::Options AuthenticatorOptions(const Config& config) {
   Authenticator::Options options;
   options.client_ca_file = config.client_ca_file;
+  options.front_proxy_ca_file = config.requestheader_client_ca_file;
+  options.front_proxy_names = config.requestheader_allowed_names;
+  options.front_proxy_headers = {
+      config.requestheader_username_headers, config.requestheader_uid_headers,
+      config.requestheader_group_headers, config.requestheader_extra_headers_prefix};
   options.token_ttl = config.authentication_token_webhook_cache_ttl;
   options.max_in_flight = std::max<size_t>(1, config.max_reviews_inflight / 4);
   return options;
@@ -127,6 +132,7 @@ Config FittedToFiles(Config config) {
 
 std::vector<std::string> FilesOf(const Config& config, const UpstreamConfig& upstream) {
   return {config.client_ca_file,
+          config.requestheader_client_ca_file,
           config.tls_cert_file,
           config.tls_private_key_file,
           config.proxy_client_cert_file,

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "absl/base/thread_annotations.h"
 #include "protocol/base/log.h"
 #include "protocol/base/mutex.h"
@@ -22,6 +24,8 @@ using std::chrono::system_clock;
 // How long past its `exp` upstream accepts a token.
 constexpr auto kExpiryLeeway = std::chrono::minutes(1);
 
+constexpr std::string_view kClientCa = "client-ca-file";
+constexpr std::string_view kFrontProxyCa = "requestheader-client-ca-file";
 constexpr std::string_view kAnonymous = "system:anonymous";
 
 AuthResult Result(AuthResult::Kind kind, IdentityRef identity = nullptr) {
@@ -44,25 +48,39 @@ Credentials Found(Credentials::Kind kind) {
   return credentials;
 }
 
-StatusOr<std::shared_ptr<const CaBundle>> ReadBundle(const std::string& file, uint64_t generation) {
-  const auto wrong = [&file](const Status& status) {
-    return InvalidArgument(fmt::format("--client-ca-file=\"{}\": {}", file, Message(status)));
+// Null where `file` is empty.
+StatusOr<std::shared_ptr<const CaBundle>> ReadBundle(std::string_view flag, const std::string& file,
+                                                     uint64_t generation) {
+  if (file.empty()) return nullptr;
+  const auto wrong = [&](const Status& status) {
+    return InvalidArgument(fmt::format("--{}=\"{}\": {}", flag, file, Message(status)));
   };
   StatusOr<std::string> pem = ReadSmallFile(file);
   if (!pem.ok()) return wrong(pem.status());
   auto bundle = CaBundle::Parse(*std::move(pem), generation);
   if (!bundle.ok()) return wrong(bundle.status());
   for (const std::string& line : (*bundle)->Describe()) {
-    Log(LogLevel::kInfo, "Client CA loaded", {{"certificate", line}, {"generation", generation}});
+    Log(LogLevel::kInfo, "Client CA loaded",
+        {{"option", flag}, {"certificate", line}, {"generation", generation}});
   }
   return bundle;
 }
 
+// Those of users and of front proxies; null where there are none.
+struct Bundles {
+  std::shared_ptr<const CaBundle> client, front_proxy;
+
+  static uint64_t GenerationOf(const std::shared_ptr<const CaBundle>& bundle) {
+    return bundle == nullptr ? 0 : bundle->generation();
+  }
+  uint64_t generation() const { return GenerationOf(client) + GenerationOf(front_proxy); }
+};
+
 class AuthenticatorImpl final : public Authenticator {
  public:
-  AuthenticatorImpl(Options options, std::shared_ptr<const CaBundle> bundle)
+  AuthenticatorImpl(Options options, Bundles bundles)
       : options_(std::move(options)),
-        bundle_(std::move(bundle)),
+        bundles_(std::move(bundles)),
         tokens_(options_),
         flights_({.max_in_flight = options_.max_in_flight, .max_waiting = options_.max_waiting}) {}
 
@@ -77,10 +95,11 @@ class AuthenticatorImpl final : public Authenticator {
                     absl::AnyInvocable<void(AuthResult)> done) override;
 
  private:
-  std::shared_ptr<const CaBundle> bundle() const {
+  Bundles bundles() const {
     const MutexLock lock(mutex_);
-    return bundle_;
+    return bundles_;
   }
+  bool MayBeFrontProxy(const Identity& subject) const;
   void AskUpstream(std::string token, std::string tag, Executor& caller, ReviewClient& reviews,
                    absl::AnyInvocable<void(AuthResult)> done);
   using Expiry = std::optional<system_clock::time_point>;
@@ -89,48 +108,91 @@ class AuthenticatorImpl final : public Authenticator {
 
   const Options options_;
   mutable Mutex mutex_;
-  std::shared_ptr<const CaBundle> bundle_ ABSL_GUARDED_BY(mutex_);  // Null: no CA configured.
+  Bundles bundles_ ABSL_GUARDED_BY(mutex_);
   TokenCache tokens_;
   ReviewLog log_{"TokenReview"};
   ReviewFlights flights_;
 };
 
+bool AuthenticatorImpl::MayBeFrontProxy(const Identity& subject) const {
+  const std::vector<std::string>& names = options_.front_proxy_names;
+  return names.empty() || std::find(names.begin(), names.end(), subject.name) != names.end();
+}
+
 CertificateVerdict AuthenticatorImpl::Verify(const PresentedCertificates& certificates) {
   if (certificates.leaf.empty()) return {};
-  if (const auto ca = bundle(); ca != nullptr) return ca->Verify(certificates);
+  const Bundles authorities = bundles();
   CertificateVerdict verdict;
-  verdict.kind = CertificateVerdict::Kind::kInvalid;
-  verdict.reason = "no client CA is configured";
+  if (authorities.client != nullptr) {
+    verdict = authorities.client->Verify(certificates);
+  } else {
+    verdict.kind = CertificateVerdict::Kind::kInvalid;
+    verdict.reason = "no client CA is configured";
+  }
+  if (authorities.front_proxy != nullptr) {
+    const CertificateVerdict proxy = authorities.front_proxy->Verify(certificates);
+    const bool valid = proxy.kind == CertificateVerdict::Kind::kValid;
+    verdict.front_proxy = valid && MayBeFrontProxy(*proxy.identity);
+    if (verdict.front_proxy) {
+      verdict.front_proxy_until = proxy.not_after;
+      verdict.not_after = std::min(verdict.not_after, proxy.not_after);
+    }
+  }
+  verdict.ca_generation = authorities.generation();
   return verdict;
 }
 
 bool AuthenticatorImpl::StillValid(const CertificateVerdict& verdict) const {
   if (verdict.kind == CertificateVerdict::Kind::kNone) return true;
-  const auto ca = bundle();
-  const uint64_t generation = ca == nullptr ? 0 : ca->generation();
-  return verdict.ca_generation == generation && system_clock::now() < verdict.not_after;
+  return verdict.ca_generation == bundles().generation() && system_clock::now() < verdict.not_after;
 }
 
 std::vector<std::string> AuthenticatorImpl::CaSubjects() const {
-  const auto ca = bundle();
-  return ca == nullptr ? std::vector<std::string>() : ca->subjects();
+  const Bundles authorities = bundles();
+  std::vector<std::string> subjects;
+  for (const auto& bundle : {authorities.client, authorities.front_proxy}) {
+    if (bundle == nullptr) continue;
+    for (const std::string& subject : bundle->subjects()) {
+      if (std::find(subjects.begin(), subjects.end(), subject) == subjects.end())
+        subjects.push_back(subject);
+    }
+  }
+  return subjects;
 }
 
 Status AuthenticatorImpl::Reload() {
-  const auto old = bundle();
-  if (old == nullptr) return OkStatus();
-  const StatusOr<std::string> pem = ReadSmallFile(options_.client_ca_file);
-  if (pem.ok() && *pem == old->pem()) return OkStatus();
-  WEIR_ASSIGN_OR_RETURN(auto fresh, ReadBundle(options_.client_ca_file, old->generation() + 1));
-  const MutexLock lock(mutex_);
-  bundle_ = std::move(fresh);
-  return OkStatus();
+  const Bundles old = bundles();
+  Bundles fresh = old;
+  const auto reload = [](std::string_view flag, const std::string& file,
+                         std::shared_ptr<const CaBundle>& bundle) -> Status {
+    if (bundle == nullptr) return OkStatus();
+    const StatusOr<std::string> pem = ReadSmallFile(file);
+    if (pem.ok() && *pem == bundle->pem()) return OkStatus();
+    WEIR_ASSIGN_OR_RETURN(bundle, ReadBundle(flag, file, bundle->generation() + 1));
+    return OkStatus();
+  };
+  const Status client = reload(kClientCa, options_.client_ca_file, fresh.client);
+  const Status proxy = reload(kFrontProxyCa, options_.front_proxy_ca_file, fresh.front_proxy);
+  {
+    const MutexLock lock(mutex_);
+    bundles_ = std::move(fresh);
+  }
+  return client.ok() ? proxy : client;
 }
 
 Credentials AuthenticatorImpl::Inspect(const CertificateVerdict& certificate,
                                        const http::HeaderList& headers) const {
   // Servers differ in which of several lines they take: the proxy and upstream must never disagree.
   if (headers.Count("Authorization") > 1) return Found(Credentials::Kind::kRejected);
+  if (certificate.front_proxy) {
+    if (auto user = IdentityOfHeaders(options_.front_proxy_headers, headers)) {
+      AddAuthenticatedGroup(*user);
+      user->expires = certificate.front_proxy_until;
+      Credentials credentials = Found(Credentials::Kind::kCertificate);
+      credentials.identity = std::make_shared<const Identity>(*std::move(user));
+      return credentials;
+    }
+  }
   if (certificate.kind == CertificateVerdict::Kind::kValid) {
     Credentials credentials = Found(Credentials::Kind::kCertificate);
     credentials.identity = certificate.identity;
@@ -239,11 +301,11 @@ ReviewOutcome AuthenticatorImpl::Judge(const std::string& tag, Expiry expiry,
 }  // namespace
 
 StatusOr<std::unique_ptr<Authenticator>> Authenticator::Make(Options options) {
-  std::shared_ptr<const CaBundle> bundle;
-  if (!options.client_ca_file.empty()) {
-    WEIR_ASSIGN_OR_RETURN(bundle, ReadBundle(options.client_ca_file, 1));
-  }
-  return std::make_unique<AuthenticatorImpl>(std::move(options), std::move(bundle));
+  Bundles bundles;
+  WEIR_ASSIGN_OR_RETURN(bundles.client, ReadBundle(kClientCa, options.client_ca_file, 1));
+  WEIR_ASSIGN_OR_RETURN(bundles.front_proxy,
+                        ReadBundle(kFrontProxyCa, options.front_proxy_ca_file, 1));
+  return std::make_unique<AuthenticatorImpl>(std::move(options), std::move(bundles));
 }
 
 }  // namespace weir

@@ -1,4 +1,5 @@
-// Decides who asks: client certificate first, then bearer token (auth-and-forwarding A.1).
+// Decides who asks: a front proxy's headers first, then client certificate, then bearer token
+// (auth-and-forwarding A.1).
 //
 // Thread-safe; one per process. CA bundles reload without restart. Destroy it after the workers
 // have stopped.
@@ -15,6 +16,7 @@
 #include "protocol/base/status.h"
 #include "protocol/http/message.h"
 #include "proxy/auth/identity.h"
+#include "proxy/auth/request_headers.h"
 #include "proxy/auth/review_client.h"
 
 namespace weir {
@@ -25,7 +27,12 @@ struct CertificateVerdict {
   Kind kind = Kind::kNone;  // No certificate presented.
   IdentityRef identity;     // kValid
   std::string reason;       // kInvalid: for the log, never for the client.
-  uint64_t ca_generation = 0;
+  // Whether it is a front proxy's, whose headers name the user, and until when; be it also a
+  // user's or not.
+  bool front_proxy = false;
+  std::chrono::system_clock::time_point front_proxy_until =
+      std::chrono::system_clock::time_point::min();
+  uint64_t ca_generation = 0;  // Rises with each change of a bundle.
   std::chrono::system_clock::time_point not_after = std::chrono::system_clock::time_point::max();
 };
 
@@ -52,14 +59,17 @@ struct AuthResult {
 struct Credentials {
   enum class Kind : uint8_t { kNone, kCertificate, kToken, kRejected };
   Kind kind = Kind::kNone;
-  IdentityRef identity;  // kCertificate
+  IdentityRef identity;  // kCertificate: of its subject, or named by the front proxy's headers.
   std::string token;     // kToken; bytes 0x21-0x7E only. Never logged.
 };
 
 class Authenticator {
  public:
   struct Options {
-    std::string client_ca_file = "";  // Empty: certificates are never accepted.
+    std::string client_ca_file = "";                  // Empty: certificates are never accepted.
+    std::string front_proxy_ca_file = "";             // Empty: there are no front proxies.
+    std::vector<std::string> front_proxy_names = {};  // Common names; empty: any.
+    RequestHeaderNames front_proxy_headers = {};
     Duration token_ttl = std::chrono::seconds(10);
     Duration token_negative_ttl = std::chrono::seconds(10);
     size_t max_tokens = 65536;
@@ -77,13 +87,13 @@ class Authenticator {
   virtual CertificateVerdict Verify(const PresentedCertificates& certificates) = 0;
   // Whether a verdict made earlier still stands: same CA generation and nothing expired.
   virtual bool StillValid(const CertificateVerdict& verdict) const = 0;
-  // Subjects of the CA bundle, DER, for the CertificateRequest.
+  // Subjects of the CA bundles, DER, for the CertificateRequest.
   virtual std::vector<std::string> CaSubjects() const = 0;
-  // Re-reads the bundle when the file changed; the last good one stays on error. Called about once
-  // a minute.
+  // Re-reads the bundles whose files changed; the last good one stays on error.
   virtual Status Reload() = 0;
 
-  // Certificate beats token; a valid token beats an invalid certificate (but see Authenticate).
+  // A front proxy's headers beat its certificate, that beats a token; a valid token beats an
+  // invalid certificate (but see Authenticate).
   virtual Credentials Inspect(const CertificateVerdict& certificate,
                               const http::HeaderList& headers) const = 0;
 

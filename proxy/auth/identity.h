@@ -20,10 +20,11 @@ struct Identity {
   std::vector<std::string> groups;
   std::map<std::string, std::vector<std::string>> extra;  // Keys lower case.
 
-  enum class Method : uint8_t { kCertificate, kToken };
+  enum class Method : uint8_t { kCertificate, kToken, kFrontProxy };
   Method method = Method::kCertificate;
-  // When upstream stops accepting the credential: the certificate chain's first notAfter, or the
-  // token's `exp` and the minute that upstream adds to it.
+  // When upstream stops accepting the credential: the first notAfter of the certificate's chain (a
+  // front proxy's, where that speaks for the user), or the token's `exp` and the minute that
+  // upstream adds to it.
   std::chrono::system_clock::time_point expires = std::chrono::system_clock::time_point::max();
 };
 using IdentityRef = std::shared_ptr<const Identity>;

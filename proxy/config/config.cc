@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cctype>
 #include <exception>
 
 #include "protocol/k8s/label_syntax.h"
@@ -167,6 +168,14 @@ Status CheckAddresses(const Config& config) {
   return OkStatus();
 }
 
+Status CheckBundle(std::string_view flag, const std::string& file) {
+  if (file.empty()) return OkStatus();
+  const StatusOr<std::string> bundle = ReadSmallFile(file);
+  if (!bundle.ok()) return Wrong(flag, file, Message(bundle.status()));
+  const Status status = CheckCertificates(*bundle);
+  return status.ok() ? OkStatus() : Wrong(flag, file, Message(status));
+}
+
 Status CheckKeyFiles(const Config& config) {
   if (config.tls_cert_file.empty() || config.tls_private_key_file.empty()) {
     const std::string_view flag =
@@ -186,12 +195,38 @@ Status CheckKeyFiles(const Config& config) {
     if (!pair.ok())
       return Wrong("proxy-client-cert-file", config.proxy_client_cert_file, Message(pair.status()));
   }
-  if (config.client_ca_file.empty()) return OkStatus();
-  const StatusOr<std::string> bundle = ReadSmallFile(config.client_ca_file);
-  if (!bundle.ok()) return Wrong("client-ca-file", config.client_ca_file, Message(bundle.status()));
-  const Status bundle_status = CheckCertificates(*bundle);
-  if (!bundle_status.ok())
-    return Wrong("client-ca-file", config.client_ca_file, Message(bundle_status));
+  WEIR_TRY(CheckBundle("client-ca-file", config.client_ca_file));
+  return CheckBundle("requestheader-client-ca-file", config.requestheader_client_ca_file);
+}
+
+bool IsHeaderName(std::string_view name) {
+  return !name.empty() && std::all_of(name.begin(), name.end(), [](unsigned char c) {
+    return std::isalnum(c) != 0 || c == '-' || c == '.';
+  });
+}
+
+Status CheckRequestHeader(const Config& config) {
+  const auto check = [](std::string_view flag, const std::vector<std::string>& names) -> Status {
+    for (const std::string& name : names) {
+      // `_` is refused in the headers of requests too: servers differ in what they make of it.
+      if (!IsHeaderName(name))
+        return Wrong(flag, name, "want header names of letters, digits, - .");
+    }
+    return OkStatus();
+  };
+  WEIR_TRY(check("requestheader-username-headers", config.requestheader_username_headers));
+  WEIR_TRY(check("requestheader-uid-headers", config.requestheader_uid_headers));
+  WEIR_TRY(check("requestheader-group-headers", config.requestheader_group_headers));
+  WEIR_TRY(check("requestheader-extra-headers-prefix", config.requestheader_extra_headers_prefix));
+  for (const std::string& name : config.requestheader_allowed_names) {
+    if (name.find_first_not_of(" \t") == std::string::npos)
+      return Wrong("requestheader-allowed-names", name, "want common names");
+  }
+  if (!config.requestheader_client_ca_file.empty() &&
+      config.requestheader_username_headers.empty()) {
+    return Wrong("requestheader-username-headers", "",
+                 "--requestheader-client-ca-file needs one that names the user");
+  }
   return OkStatus();
 }
 
@@ -268,6 +303,7 @@ StatusOr<Config> Load(int argc, const char* const* argv) {
   }
   WEIR_TRY(CheckAddresses(config));
   WEIR_TRY(CheckKeyFiles(config));
+  WEIR_TRY(CheckRequestHeader(config));
   WEIR_TRY(CheckResources(config));
   if (config.workers == 0) config.workers = AvailableCores();
   return config;

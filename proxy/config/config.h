@@ -38,7 +38,14 @@ struct Config {
   TlsVersion tls_min_version = TlsVersion::kTls12;
   std::vector<std::string> tls_cipher_suites;  // Of TLS 1.2, by IANA's names; empty: the default.
   std::string client_ca_file;                  // Empty: client certificates are not accepted.
-  std::string proxy_client_cert_file;          // Both or none; they match.
+  // Front proxies before Weir, which name the user in headers.
+  std::string requestheader_client_ca_file;              // Empty: there are none.
+  std::vector<std::string> requestheader_allowed_names;  // Common names; empty: any.
+  std::vector<std::string> requestheader_username_headers = {"X-Remote-User"};
+  std::vector<std::string> requestheader_uid_headers;
+  std::vector<std::string> requestheader_group_headers = {"X-Remote-Group"};
+  std::vector<std::string> requestheader_extra_headers_prefix = {"X-Remote-Extra-"};
+  std::string proxy_client_cert_file;  // Both or none; they match.
   std::string proxy_client_key_file;
   bool disable_http2_serving = false;
   uint32_t http2_max_streams_per_connection = 0;      // 0: upstream's default, 100.

@@ -186,6 +186,28 @@ void AddUpstream(std::vector<Option>& table) {
                         "used in turn when one fails."));
 }
 
+// As kube-apiserver's; the headers are those of its delegating servers where none are named.
+void AddRequestHeader(std::vector<Option>& table) {
+  constexpr std::string_view kGroup = "Serving";
+  table.push_back(Text(kGroup, "requestheader-client-ca-file",
+                       &Config::requestheader_client_ca_file,
+                       "PEM bundle of the authorities that sign the certificates of front proxies, "
+                       "whose headers name the user; empty: there are none."));
+  table.push_back(Texts(kGroup, "requestheader-allowed-names", &Config::requestheader_allowed_names,
+                        "Common names of front proxies; empty: every certificate that "
+                        "--requestheader-client-ca-file signed is one."));
+  table.push_back(Texts(kGroup, "requestheader-username-headers",
+                        &Config::requestheader_username_headers,
+                        "Headers of a front proxy that name the user; the first one counts."));
+  table.push_back(Texts(kGroup, "requestheader-uid-headers", &Config::requestheader_uid_headers,
+                        "Headers of a front proxy with the user's uid, such as X-Remote-Uid."));
+  table.push_back(Texts(kGroup, "requestheader-group-headers", &Config::requestheader_group_headers,
+                        "Headers of a front proxy with the user's groups, one a line."));
+  table.push_back(Texts(kGroup, "requestheader-extra-headers-prefix",
+                        &Config::requestheader_extra_headers_prefix,
+                        "How the headers of a front proxy with the user's extra begin."));
+}
+
 void AddServing(std::vector<Option>& table) {
   constexpr std::string_view kGroup = "Serving";
   constexpr uint64_t kMaxPort = std::numeric_limits<uint16_t>::max();
@@ -202,6 +224,7 @@ void AddServing(std::vector<Option>& table) {
   table.push_back(Text(kGroup, "client-ca-file", &Config::client_ca_file,
                        "PEM bundle of the authorities that sign client certificates; empty: none "
                        "are accepted."));
+  AddRequestHeader(table);
   table.push_back(Text(kGroup, "proxy-client-cert-file", &Config::proxy_client_cert_file,
                        "PEM front-proxy certificate, by which upstream trusts Weir to name the "
                        "user of a client certificate."));

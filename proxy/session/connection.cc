@@ -82,7 +82,7 @@ void ClientConnection::JudgeCertificate() {
   presented.leaf = std::move(certificates.front());
   presented.others.assign(certificates.begin() + 1, certificates.end());
   certificate = service.shared.authenticator.Verify(presented);
-  if (certificate.kind == CertificateVerdict::Kind::kInvalid) {
+  if (certificate.kind == CertificateVerdict::Kind::kInvalid && !certificate.front_proxy) {
     Log(LogLevel::kInfo, "Unable to verify a client certificate",
         {{"srcIP", address}, {"err", certificate.reason}});
   }

@@ -225,7 +225,8 @@ Async<void> ForwardRequest(Service& service, Exchange& exchange) {
     co_return;
   }
 
-  StatusOr<http::RequestHead> head = UpstreamHead(exchange, credentials, as);
+  StatusOr<http::RequestHead> head =
+      UpstreamHead(exchange, credentials, as, service.shared.identity_headers);
   if (!head.ok()) {
     std::string text = "400 Bad Request: " + std::string(Message(head.status()));
     co_await RespondText(exchange, 400, std::move(text));

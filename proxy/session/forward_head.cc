@@ -69,6 +69,18 @@ Status AddIdentity(const Identity& identity, std::string_view prefix, http::Head
   return OkStatus();
 }
 
+// Whom the request came through. Only a front proxy is believed about those before it.
+std::string ForwardedFor(const Exchange& exchange) {
+  std::string all;
+  if (exchange.certificate().front_proxy) {
+    for (const http::Header& line : exchange.request().headers.lines()) {
+      if (!line.value.empty() && http::EqualsIgnoreCase(line.name, "x-forwarded-for"))
+        all += line.value + ", ";
+    }
+  }
+  return all + exchange.peer_address();
+}
+
 std::vector<std::string_view> Split(std::string_view path) {
   std::vector<std::string_view> parts;
   while (!path.empty()) {
@@ -121,7 +133,7 @@ std::variant<ForwardAs, ApiError> ChooseCredential(const http::HeaderList& heade
 }
 
 StatusOr<http::RequestHead> UpstreamHead(const Exchange& exchange, const Credentials& credentials,
-                                         const ForwardAs& as) {
+                                         const ForwardAs& as, const IdentityHeaderNames& own) {
   const http::RequestHead& request = exchange.request();
   http::RequestHead head;
   head.method = request.method;
@@ -132,7 +144,7 @@ StatusOr<http::RequestHead> UpstreamHead(const Exchange& exchange, const Credent
   const auto protocol = RequestedUpgrade(request);
   const bool switches = protocol.has_value();
   for (const http::Header& line : request.headers.lines()) {
-    if (IsStrippedFromRequests(request.headers, line.name)) continue;
+    if (IsStrippedFromRequests(request.headers, line.name, own)) continue;
     // Only the identity that was found is forwarded: a token beside a certificate is not.
     if ((certificate || token) && http::EqualsIgnoreCase(line.name, "authorization")) continue;
     if (switches && http::EqualsIgnoreCase(line.name, "sec-websocket-protocol")) {
@@ -159,7 +171,7 @@ StatusOr<http::RequestHead> UpstreamHead(const Exchange& exchange, const Credent
     WEIR_TRY(AddIdentity(*credentials.identity, impersonates ? "Impersonate-" : "X-Remote-",
                          head.headers));
   }
-  head.headers.Add("X-Forwarded-For", exchange.peer_address());
+  head.headers.Add("X-Forwarded-For", ForwardedFor(exchange));
   const std::string* audit = head.headers.First("Audit-ID");
   if (audit == nullptr || audit->empty()) head.headers.Set("Audit-ID", RandomUuid());
   return head;

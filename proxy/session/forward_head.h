@@ -11,6 +11,7 @@
 #include "proxy/auth/authenticator.h"
 #include "proxy/config/config.h"
 #include "proxy/session/exchange.h"
+#include "proxy/session/identity_headers.h"
 #include "proxy/upstream/upstream.h"
 
 namespace weir {
@@ -28,10 +29,10 @@ std::variant<ForwardAs, ApiError> ChooseCredential(const http::HeaderList& heade
                                                    const Credentials& credentials,
                                                    const Config& config, Upstream& upstream);
 
-// The request as upstream gets it, under the identity of `credentials`. InvalidArgument: a name or
-// group that no header can carry.
+// The request as upstream gets it, under the identity of `credentials`; what a front proxy before
+// Weir says in `own` headers ends here. InvalidArgument: a name or group that no header can carry.
 StatusOr<http::RequestHead> UpstreamHead(const Exchange& exchange, const Credentials& credentials,
-                                         const ForwardAs& as);
+                                         const ForwardAs& as, const IdentityHeaderNames& own);
 
 // Upstream's answer as the client gets it.
 http::ResponseHead RelayedHead(http::ResponseHead head);

@@ -17,9 +17,16 @@ std::string Folded(std::string_view name) {
   return folded;
 }
 
-bool IsIdentity(std::string_view folded) {
-  return folded == "authorization" || folded.starts_with("x-remote-") ||
-         folded.starts_with("impersonate-");
+// Of a front proxy.
+bool NamesUser(std::string_view folded, const IdentityHeaderNames& own) {
+  return folded.starts_with("x-remote-") ||
+         std::find(own.names.begin(), own.names.end(), folded) != own.names.end() ||
+         std::any_of(own.prefixes.begin(), own.prefixes.end(),
+                     [&](const std::string& prefix) { return folded.starts_with(prefix); });
+}
+
+bool IsIdentity(std::string_view folded, const IdentityHeaderNames& own) {
+  return folded == "authorization" || folded.starts_with("impersonate-") || NamesUser(folded, own);
 }
 
 // Calls `visit` with each option of all `Connection` lines; stops at true.
@@ -51,14 +58,27 @@ bool IsHopByHop(std::string_view folded) {
 
 }  // namespace
 
-std::string RefusedHeaders(const http::HeaderList& headers) {
+IdentityHeaderNames IdentityHeaderNames::Of(const Config& config) {
+  IdentityHeaderNames own;
+  for (const auto* const list :
+       {&config.requestheader_username_headers, &config.requestheader_uid_headers,
+        &config.requestheader_group_headers}) {
+    for (const std::string& name : *list) own.names.push_back(Folded(name));
+  }
+  for (const std::string& prefix : config.requestheader_extra_headers_prefix)
+    own.prefixes.push_back(Folded(prefix));
+  return own;
+}
+
+std::string RefusedHeaders(const http::HeaderList& headers, const IdentityHeaderNames& own) {
   if (headers.Count("Authorization") > 1) return "more than one Authorization header";
   for (const http::Header& line : headers.lines()) {
-    if (line.name.find('_') != std::string::npos && IsIdentity(Folded(line.name))) {
+    if (line.name.find('_') != std::string::npos && IsIdentity(Folded(line.name), own)) {
       return "identity header with an underscore";
     }
   }
-  if (AnyConnectionOption(headers, [](const std::string& option) { return IsIdentity(option); })) {
+  if (AnyConnectionOption(headers,
+                          [&](const std::string& option) { return IsIdentity(option, own); })) {
     return "Connection lists an identity header";
   }
   return "";
@@ -70,13 +90,13 @@ bool HasImpersonation(const http::HeaderList& headers) {
   });
 }
 
-bool IsStrippedFromRequests(const http::HeaderList& headers, std::string_view name) {
+bool IsStrippedFromRequests(const http::HeaderList& headers, std::string_view name,
+                            const IdentityHeaderNames& own) {
   const std::string folded = Folded(name);
   if (IsHopByHop(folded) || folded == "trailer" || folded == "expect" || folded == "host")
     return true;
   if (folded == "content-length" || folded == "forwarded" || folded == "x-real-ip") return true;
-  if (folded.starts_with("x-remote-") || folded.starts_with("x-forwarded-") ||
-      folded.starts_with("proxy-"))
+  if (NamesUser(folded, own) || folded.starts_with("x-forwarded-") || folded.starts_with("proxy-"))
     return true;
   return AnyConnectionOption(headers, [&](const std::string& option) { return option == folded; });
 }

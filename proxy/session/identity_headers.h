@@ -4,21 +4,31 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "protocol/http/message.h"
+#include "proxy/config/config.h"
 
 namespace weir {
 
+// Names by which headers say who somebody is, beside Authorization, X-Remote-* and Impersonate-*:
+// of the --requestheader-* options. Lower case.
+struct IdentityHeaderNames {
+  std::vector<std::string> names, prefixes;
+  static IdentityHeaderNames Of(const Config& config);
+};
+
 // Why a request with these headers is refused whole (400): two servers could read them differently
 // (auth-and-forwarding A.1, A.8, A.10). Empty: nothing is wrong with them.
-std::string RefusedHeaders(const http::HeaderList& headers);
+std::string RefusedHeaders(const http::HeaderList& headers, const IdentityHeaderNames& own);
 
 // Whether the client speaks for somebody else, or tries to: any Impersonate-* field.
 bool HasImpersonation(const http::HeaderList& headers);
 
 // What a client sends and upstream must not see: hop-by-hop fields and whatever `Connection` lists,
 // forged identities and addresses (auth-and-forwarding C.3). Compares names with `_` as `-`.
-bool IsStrippedFromRequests(const http::HeaderList& headers, std::string_view name);
+bool IsStrippedFromRequests(const http::HeaderList& headers, std::string_view name,
+                            const IdentityHeaderNames& own);
 // Hop-by-hop fields of a response.
 bool IsStrippedFromResponses(const http::HeaderList& headers, std::string_view name);
 

@@ -193,7 +193,9 @@ Async<std::optional<ForwardReason>> TryCache(Service& service, Exchange& exchang
 }
 
 Async<void> Route(Service& service, Exchange& exchange, Outcome& outcome) {
-  if (const std::string refused = RefusedHeaders(exchange.request().headers); !refused.empty()) {
+  const std::string refused =
+      RefusedHeaders(exchange.request().headers, service.shared.identity_headers);
+  if (!refused.empty()) {
     ProcessMetrics().bad_requests.Add();
     std::string text = "400 Bad Request: " + refused;
     co_await RespondText(exchange, 400, std::move(text));

@@ -282,6 +282,98 @@ TEST_F(AuthenticatorTest, TheCaBundleIsReadAgainAndTheLastGoodOneStays) {
   EXPECT_EQ(Valid().kind, CertificateVerdict::Kind::kInvalid);
 }
 
+// A front proxy's certificate, and what it says.
+class FrontProxyTest : public AuthenticatorTest {
+ protected:
+  FrontProxyTest() { MakeWith({"front-proxy"}); }
+  void MakeWith(std::vector<std::string> names) {
+    Make({.front_proxy_ca_file = folder_.Write("proxy-ca.crt", proxy_ca_.certificate().pem),
+          .front_proxy_names = std::move(names),
+          .front_proxy_headers = {.uid = {"X-Remote-Uid"}}});
+  }
+  CertificateVerdict Proxy(const std::string& name = "front-proxy") {
+    return authenticator_->Verify(
+        {.leaf = proxy_ca_.Issue({.subject = {{"CN", name}}}).der, .others = {}});
+  }
+  static http::HeaderList Says(std::string_view user) {
+    http::HeaderList headers;
+    headers.Add("X-Remote-User", user);
+    headers.Add("X-Remote-Group", "dev");
+    headers.Add("X-Remote-Uid", "u-1");
+    headers.Add("X-Remote-Extra-Scopes", "a");
+    return headers;
+  }
+  static http::HeaderList And(http::HeaderList headers, const http::HeaderList& more) {
+    for (const http::Header& line : more.lines()) headers.Add(line.name, line.value);
+    return headers;
+  }
+
+  TestCa proxy_ca_{"front-proxy-ca"};
+};
+
+TEST_F(FrontProxyTest, ItsHeadersNameTheUserOfEachRequest) {
+  const CertificateVerdict proxy = Proxy();
+  for (const char* user : {"alice", "bob"}) {
+    const AuthResult result = Now(proxy, Says(user));
+    ASSERT_EQ(result.kind, Kind::kAuthenticated);
+    EXPECT_EQ(result.identity->name, user);
+    EXPECT_EQ(result.identity->uid, "u-1");
+    EXPECT_THAT(result.identity->groups, ElementsAre("dev", "system:authenticated"));
+    EXPECT_THAT(result.identity->extra.at("scopes"), ElementsAre("a"));
+    EXPECT_EQ(result.identity->expires, proxy.front_proxy_until);
+  }
+  EXPECT_EQ(KindNow(proxy, Says("system:anonymous")), Kind::kAnonymous);
+  // They beat a token beside them.
+  EXPECT_EQ(Now(proxy, And(Says("alice"), Bearer("t"))).identity->name, "alice");
+}
+
+TEST_F(FrontProxyTest, NobodyElsesHeadersDo) {
+  EXPECT_EQ(Now(Valid(), Says("root")).identity->name, "carol");
+  EXPECT_EQ(KindNow(Invalid(), Says("root")), Kind::kRejected);
+  EXPECT_EQ(KindNow({}, Says("root")), Kind::kAnonymous);
+  EXPECT_EQ(KindNow(Proxy("another"), Says("root")), Kind::kRejected);
+  const CertificateVerdict expired = authenticator_->Verify(
+      {.leaf = proxy_ca_.Issue({.subject = {{"CN", "front-proxy"}}, .valid_for_seconds = -1}).der,
+       .others = {}});
+  EXPECT_EQ(KindNow(expired, Says("root")), Kind::kRejected);
+  // An ordinary user of that name, signed by the users' CA.
+  EXPECT_EQ(Now(Verdict({.subject = {{"CN", "front-proxy"}}}), Says("root")).identity->name,
+            "front-proxy");
+}
+
+TEST_F(FrontProxyTest, WithoutAUserItsCertificateIsNobodys) {
+  http::HeaderList headers;
+  EXPECT_EQ(KindNow(Proxy(), headers), Kind::kRejected);
+  headers.Add("X-Remote-User", "");
+  headers.Add("X-Remote-User", "second");
+  EXPECT_EQ(KindNow(Proxy(), headers), Kind::kRejected) << "the first line counts";
+  // A token beside it is tried.
+  Authenticate(Proxy(), Bearer("good"));
+  Answer(kAlice);
+  EXPECT_EQ(results_.back().identity->name, "alice");
+}
+
+TEST_F(FrontProxyTest, WithoutNamesEveryCertificateOfItsAuthorityIsOne) {
+  MakeWith({});
+  EXPECT_EQ(Now(Proxy("another"), Says("alice")).identity->name, "alice");
+  EXPECT_EQ(Now(Valid(), Says("root")).identity->name, "carol");
+}
+
+TEST_F(FrontProxyTest, ItsAuthoritiesAreReadAgain) {
+  const CertificateVerdict before = Proxy(), user = Valid();
+  EXPECT_EQ(authenticator_->CaSubjects().size(), 2u);
+  folder_.Write("proxy-ca.crt", "nonsense");
+  EXPECT_THAT(std::string(Message(authenticator_->Reload())),
+              HasSubstr("--requestheader-client-ca-file"));
+  EXPECT_TRUE(authenticator_->StillValid(before));
+  folder_.Write("proxy-ca.crt", TestCa("new").certificate().pem);
+  EXPECT_TRUE(authenticator_->Reload().ok());
+  EXPECT_FALSE(authenticator_->StillValid(before));
+  EXPECT_FALSE(authenticator_->StillValid(user));
+  EXPECT_EQ(KindNow(Proxy(), Says("root")), Kind::kRejected);
+  EXPECT_EQ(Now(Valid(), {}).identity->name, "carol");
+}
+
 TEST_F(AuthenticatorTest, AVerdictEndsWithItsCertificate) {
   CertificateVerdict verdict = Valid();
   EXPECT_TRUE(authenticator_->StillValid(verdict));

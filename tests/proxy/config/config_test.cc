@@ -172,6 +172,24 @@ TEST_F(ConfigTest, AClientCaBundleWithoutCertificatesIsRefused) {
   EXPECT_TRUE(Load({"--client-ca-file=" + folder_.Write("ca.crt", ca_.certificate().pem)}).ok());
 }
 
+TEST_F(ConfigTest, FrontProxiesNeedAuthoritiesAndHeaderNames) {
+  const std::string ca = folder_.Write("proxy-ca.crt", ca_.certificate().pem);
+  const auto config = Load({"--requestheader-client-ca-file=" + ca,
+                            "--requestheader-allowed-names=front-proxy,other",
+                            "--requestheader-username-headers=X-Remote-User,X-Corp-User"});
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_THAT(config->requestheader_allowed_names, ElementsAre("front-proxy", "other"));
+  EXPECT_THAT(config->requestheader_username_headers, ElementsAre("X-Remote-User", "X-Corp-User"));
+  EXPECT_THAT(config->requestheader_extra_headers_prefix, ElementsAre("X-Remote-Extra-"));
+  EXPECT_THAT(Text(Load({"--requestheader-client-ca-file=" + key_})),
+              HasSubstr("--requestheader-client-ca-file=\"" + key_ + "\": no PEM certificate"));
+  EXPECT_THAT(
+      Text(Load({"--requestheader-client-ca-file=" + ca, "--requestheader-username-headers="})),
+      HasSubstr("--requestheader-username-headers"));
+  EXPECT_THAT(Text(Load({"--requestheader-group-headers=X_Remote_Group"})),
+              HasSubstr("--requestheader-group-headers=\"X_Remote_Group\""));
+}
+
 TEST_F(ConfigTest, FlagsBeatTheFile) {
   const StatusOr<Config> config =
       LoadFile("securePort: 1\nlogWindow: 1m\ncacheNever: [pods, secrets]\n", {"--secure-port=2"});

@@ -38,8 +38,9 @@ class ForwardHeadTest : public ::testing::Test {
   }
   StatusOr<http::RequestHead> As(Credentials::Kind kind, const ForwardAs& as = {}) {
     Worker worker(0);
-    const MemoryExchange exchange(worker, request_);
-    return UpstreamHead(exchange, Of(kind), as);
+    MemoryExchange exchange(worker, request_);
+    exchange.verdict.front_proxy = through_front_proxy_;
+    return UpstreamHead(exchange, Of(kind), as, IdentityHeaderNames::Of(config_));
   }
   std::variant<ForwardAs, ApiError> Choose(Credentials::Kind kind, bool front_proxy) {
     UpstreamConfig upstream;
@@ -60,6 +61,7 @@ class ForwardHeadTest : public ::testing::Test {
 
   http::RequestHead request_;
   Identity alice_;
+  bool through_front_proxy_ = false;
   Config config_;
 };
 
@@ -296,6 +298,31 @@ TEST(LongRunningTest, WatchesLogsProxiesAndStreams) {
     EXPECT_FALSE(is(target)) << target;
   EXPECT_TRUE(is("/api/v1/namespaces/a/pods/b/exec", "POST"));
   EXPECT_FALSE(is("/api/v1/namespaces/a/pods?watch=1", "POST"));
+}
+
+TEST_F(ForwardHeadTest, WhatAFrontProxySaysOfTheWayIsKept) {
+  request_.headers.Add("X-Forwarded-For", "10.0.0.1, 10.0.0.2");
+  request_.headers.Add("X-Forwarded-For", "10.0.0.3");
+  request_.headers.Add("X-Remote-User", "of the proxy's");
+  through_front_proxy_ = true;
+  const auto head = As(Credentials::Kind::kCertificate, {CredentialClass::kFrontProxy, {}});
+  ASSERT_TRUE(head.ok());
+  EXPECT_THAT(All(*head, "X-Forwarded-For"),
+              ElementsAre("10.0.0.1, 10.0.0.2, 10.0.0.3, 192.0.2.7"));
+  EXPECT_THAT(All(*head, "X-Remote-User"), ElementsAre("alice"));
+}
+
+TEST_F(ForwardHeadTest, ConfiguredIdentityHeadersAreNotPassedOn) {
+  config_.requestheader_username_headers = {"X-Corp-User"};
+  config_.requestheader_extra_headers_prefix = {"X-Corp-Extra-"};
+  request_.headers.Add("X-Corp-User", "root");
+  request_.headers.Add("x-corp-extra-a", "1");
+  for (const auto kind : {Credentials::Kind::kToken, Credentials::Kind::kNone}) {
+    const auto head = As(kind);
+    ASSERT_TRUE(head.ok());
+    EXPECT_THAT(All(*head, "X-Corp-User"), IsEmpty());
+    EXPECT_THAT(All(*head, "X-Corp-Extra-A"), IsEmpty());
+  }
 }
 
 }  // namespace

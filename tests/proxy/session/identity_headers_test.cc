@@ -5,6 +5,8 @@
 namespace weir {
 namespace {
 
+const IdentityHeaderNames kOwn = IdentityHeaderNames::Of(Config());
+
 http::HeaderList Of(std::vector<http::Header> lines) {
   http::HeaderList headers;
   headers.lines() = std::move(lines);
@@ -16,26 +18,47 @@ TEST(IdentityHeadersTest, OrdinaryHeadersAreFine) {
                                {"Impersonate-User", "bob"},
                                {"X-Remote-User", "forged"},
                                {"X_Custom", "1"},
-                               {"Connection", "keep-alive, X-Custom"}})),
+                               {"Connection", "keep-alive, X-Custom"}}),
+                           kOwn),
             "");
 }
 
 TEST(IdentityHeadersTest, TwoAuthorizationLinesAreRefused) {
-  EXPECT_NE(RefusedHeaders(Of({{"Authorization", "a"}, {"authorization", "a"}})), "");
+  EXPECT_NE(RefusedHeaders(Of({{"Authorization", "a"}, {"authorization", "a"}}), kOwn), "");
 }
 
 TEST(IdentityHeadersTest, UnderscoresInIdentityNamesAreRefused) {
   for (const char* name : {"X_Remote_User", "x-remote_group", "X_REMOTE-EXTRA-foo",
                            "Impersonate_User", "impersonate_Extra-x", "X_Remote-Uid"}) {
-    EXPECT_NE(RefusedHeaders(Of({{name, "root"}})), "") << name;
+    EXPECT_NE(RefusedHeaders(Of({{name, "root"}}), kOwn), "") << name;
   }
+}
+
+TEST(IdentityHeadersTest, ConfiguredNamesCountAsIdentitiesInAnySpelling) {
+  Config config;
+  config.requestheader_username_headers = {"X-Remote-User", "X-Corp-User"};
+  config.requestheader_uid_headers = {"X-Corp-Uid"};
+  config.requestheader_group_headers = {"X-Corp-Group"};
+  config.requestheader_extra_headers_prefix = {"X-Corp-Extra-"};
+  const IdentityHeaderNames own = IdentityHeaderNames::Of(config);
+  for (const char* name : {"x-corp-user", "X-CORP-UID", "X-Corp-Group", "X-Corp-Extra-a",
+                           "X-Remote-Group", "X-Remote-Extra-b"}) {
+    EXPECT_TRUE(IsStrippedFromRequests({}, name, own)) << name;
+    EXPECT_EQ(RefusedHeaders(Of({{name, "root"}}), own), "") << name;
+    EXPECT_NE(RefusedHeaders(Of({{"Connection", name}}), own), "") << name;
+  }
+  EXPECT_NE(RefusedHeaders(Of({{"X_Corp-User", "root"}}), own), "");
+  EXPECT_NE(RefusedHeaders(Of({{"x-corp_extra-a", "root"}}), own), "");
+  EXPECT_FALSE(IsStrippedFromRequests({}, "X-Corp-Users", own));
+  EXPECT_FALSE(IsStrippedFromRequests({}, "X-Corp-User", kOwn));
 }
 
 TEST(IdentityHeadersTest, AConnectionLineMayNotListAnIdentity) {
   for (const char* option :
        {"X-Remote-User", "close, Authorization", "a,\tIMPERSONATE-user ,b", "x_remote_group"}) {
-    EXPECT_NE(RefusedHeaders(Of({{"Connection", option}})), "") << option;
-    EXPECT_NE(RefusedHeaders(Of({{"Connection", "close"}, {"connection", option}})), "") << option;
+    EXPECT_NE(RefusedHeaders(Of({{"Connection", option}}), kOwn), "") << option;
+    EXPECT_NE(RefusedHeaders(Of({{"Connection", "close"}, {"connection", option}}), kOwn), "")
+        << option;
   }
 }
 
@@ -68,11 +91,11 @@ TEST(IdentityHeadersTest, HopByHopForgedAndListedNamesEndHere) {
                            "X-Hop",
                            "x_hop",
                            "OTHER-HOP"}) {
-    EXPECT_TRUE(IsStrippedFromRequests(headers, name)) << name;
+    EXPECT_TRUE(IsStrippedFromRequests(headers, name, kOwn)) << name;
   }
   for (const char* name : {"Authorization", "Impersonate-User", "Accept", "User-Agent",
                            "X-Remotely", "Content-Type", "Audit-ID", "Traceparent", "Cookie"}) {
-    EXPECT_FALSE(IsStrippedFromRequests(headers, name)) << name;
+    EXPECT_FALSE(IsStrippedFromRequests(headers, name, kOwn)) << name;
   }
 }
 

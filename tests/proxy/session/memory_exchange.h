@@ -21,7 +21,7 @@ class MemoryExchange final : public Exchange {
 
   const http::RequestHead& request() const override { return request_; }
   void RecheckCertificate() override { ++rechecks; }
-  const CertificateVerdict& certificate() const override { return certificate_; }
+  const CertificateVerdict& certificate() const override { return verdict; }
   const std::string& peer_address() const override { return address_; }
   Worker& worker() const override { return worker_; }
 
@@ -88,6 +88,7 @@ class MemoryExchange final : public Exchange {
   }
 
   std::deque<std::string> pieces;  // Of the request's body.
+  CertificateVerdict verdict;      // Of the client's certificate.
   bool block_writes = false;       // Each write fills the socket.
   bool blocked = false;
   std::vector<int> informed;
@@ -101,7 +102,6 @@ class MemoryExchange final : public Exchange {
  private:
   Worker& worker_;
   const http::RequestHead request_;
-  const CertificateVerdict certificate_;
   const std::string address_ = "192.0.2.7";
   const http::HeaderList trailers_;
   std::string piece_;

@@ -1,0 +1,90 @@
+package e2e
+
+import (
+	"bytes"
+	"net/http"
+	"testing"
+
+	"weir.dev/e2e/oracle"
+)
+
+// TestBehindAFrontProxy: who a front proxy speaks for by its headers is who the API server would take them for, for what
+// Weir answers itself and for what it forwards; anybody else's headers say nothing. Users take turns on one connection.
+func TestBehindAFrontProxy(t *testing.T) {
+	needsWeir(t)
+	w := startWeir(t, oracle.WeirOptions{Name: "weir-behind", Args: []string{
+		"--requestheader-client-ca-file", cluster.ProxyCA.CertFile, "--requestheader-allowed-names", "front-proxy-client",
+	}})
+	other, err := cluster.ProxyCA.Client("front-proxy-other", oracle.ClientCertificate{Name: "front-proxy-other"})
+	must(t, err)
+	carol, err := cluster.CertUser("carol-behind")
+	must(t, err)
+	namesake, err := cluster.CertUser("front-proxy-client")
+	must(t, err)
+	// People whose certificate comes with the headers.
+	people := map[string]oracle.User{
+		"the front proxy":            {Name: "front-proxy-client", Cert: cluster.FrontProxy},
+		"one that is not allowed":    {Name: "front-proxy-other", Cert: other},
+		"a user":                     carol,
+		"a user of the proxy's name": namesake,
+		"a token":                    cluster.TokenUser("carol"),
+		"nobody":                     {Name: "nobody"},
+	}
+	headers := map[string]http.Header{
+		"none":             {},
+		"alice":            {"X-Remote-User": {"alice"}},
+		"alice in a group": {"X-Remote-User": {"alice"}, "X-Remote-Group": {"dev,ops", "", "system:authenticated"}},
+		"bob":              {"X-Remote-User": {"bob"}, "X-Remote-Group": {"dev"}},
+		"a master":         {"X-Remote-User": {"root"}, "X-Remote-Group": {"system:masters"}},
+		"extra": {"X-Remote-User": {"alice"}, "X-Remote-Extra-Scopes": {"a", "b"}, "X-Remote-Extra-Example.com%2fKey": {"c"},
+			"X-Remote-Extra-Bad%Zz": {"d"}, "X-Remote-Uid": {"u-1"}},
+		"an empty name":      {"X-Remote-User": {""}, "X-Remote-Group": {"system:masters"}},
+		"a second name":      {"X-Remote-User": {"", "root"}},
+		"groups alone":       {"X-Remote-Group": {"system:masters"}},
+		"the anonymous user": {"X-Remote-User": {"system:anonymous"}, "X-Remote-Group": {"system:unauthenticated"}},
+		"unauthenticated":    {"X-Remote-User": {"alice"}, "X-Remote-Group": {"system:unauthenticated"}},
+		"a token beside":     {"X-Remote-User": {"alice"}, "Authorization": {"Bearer admin-token"}},
+		"a token alone":      {"Authorization": {"Bearer alice-token"}},
+		"a bad token beside": {"X-Remote-User": {"alice"}, "Authorization": {"Bearer nonsense"}},
+		"a master as bob":    {"X-Remote-User": {"root"}, "X-Remote-Group": {"system:masters"}, "Impersonate-User": {"bob"}},
+		"alice as root":      {"X-Remote-User": {"alice"}, "Impersonate-User": {"root"}, "Impersonate-Group": {"system:masters"}},
+	}
+	questions := []request{
+		{Path: "/api/v1/namespaces/team-a/configmaps?resourceVersion=0"},
+		{Path: "/api/v1/namespaces/team-b/configmaps?resourceVersion=0"},
+		{Path: "/api/v1/namespaces/team-a/configmaps?watch=1&resourceVersion=0&timeoutSeconds=1"},
+		{Path: "/api/v1/namespaces/team-a/configmaps/only-this"},
+		{
+			Method: "POST", Path: "/apis/authentication.k8s.io/v1/selfsubjectreviews",
+			Body: `{"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview"}`,
+		},
+	}
+	// So that both have the current revision.
+	newCaller(t, cluster.URL(), cluster.Admin, true).ask(request{Path: "/api/v1/configmaps"})
+	newCaller(t, w.URL, cluster.Admin, true).ask(request{Path: "/api/v1/configmaps"})
+	served := map[int]int{}
+	for _, who := range sortedKeys(people) {
+		for _, useHTTP2 := range []bool{true, false} {
+			direct, through := newCaller(t, cluster.URL(), people[who], useHTTP2), newCaller(t, w.URL, people[who], useHTTP2)
+			for _, what := range sortedKeys(headers) {
+				for _, q := range questions {
+					q.Header = headers[what].Clone()
+					if q.Method == "POST" {
+						q.Header.Set("Content-Type", "application/json")
+					}
+					up, down := direct.ask(q), through.ask(q)
+					served[up.Status]++
+					if bytes.Contains(down.Body, []byte(marker)) && !bytes.Contains(up.Body, []byte(marker)) {
+						t.Errorf("LEAK: %s, %s: %s", who, what, q.Path)
+					}
+					if d := difference(q, up, down); d != "" {
+						t.Errorf("%s, %s (HTTP/2: %v): %s", who, what, useHTTP2, d)
+					}
+				}
+			}
+		}
+	}
+	if served[http.StatusOK] == 0 || served[http.StatusForbidden] == 0 || served[http.StatusUnauthorized] == 0 {
+		t.Errorf("the questions prove nothing: %v", served)
+	}
+}
