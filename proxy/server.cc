@@ -25,6 +25,7 @@
 #include "proxy/session/connection.h"
 #include "proxy/session/http2_connection.h"
 #include "proxy/session/service.h"
+#include "proxy/upstream/health_check.h"
 #include "proxy/upstream/http_list_watcher.h"
 #include "proxy/upstream/http_review_client.h"
 
@@ -128,6 +129,33 @@ Config FittedToFiles(Config config) {
   return config;
 }
 
+void WriteUpstream(const Upstream& upstream, MetricsWriter& writer) {
+  const Endpoints& endpoints = upstream.endpoints();
+  writer.Family("weir_upstream_endpoint_ready", MetricType::kGauge,
+                "Whether the API server answers, and is not shutting down.");
+  for (size_t i = 0; i < endpoints.count(); ++i) {
+    writer.Sample({{"endpoint", upstream.authority(i)}},
+                  uint64_t{endpoints.health(i) == Endpoints::Health::kReady ? 1u : 0u});
+  }
+  writer.Family("weir_upstream_endpoint_requests", MetricType::kGauge,
+                "Forwarded requests and reviews under way at the API server.");
+  for (size_t i = 0; i < endpoints.count(); ++i)
+    writer.Sample({{"endpoint", upstream.authority(i)}}, endpoints.requests(i));
+}
+
+// Shown only: with one of several the rest is served.
+void AddEndpointChecks(const Upstream& upstream, std::vector<HealthCheck>& checks) {
+  const Endpoints& endpoints = upstream.endpoints();
+  for (size_t i = 0; endpoints.count() > 1 && i < endpoints.count(); ++i) {
+    const Endpoints::Health health = endpoints.health(i);
+    checks.push_back({.name = "upstream/" + upstream.authority(i),
+                      .status = health == Endpoints::Health::kReady
+                                    ? OkStatus()
+                                    : Unavailable(std::string(ToString(health))),
+                      .required = false});
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> FilesOf(const Config& config, const UpstreamConfig& upstream) {
@@ -217,6 +245,7 @@ Status Server::Impl::OpenAdmin() {
   sources.metrics = [this](MetricsWriter& writer) {
     WriteCounters(ProcessMetrics(), writer);
     WriteFeeds(registry->Status(), writer);
+    WriteUpstream(*upstream, writer);
     WriteProcess(writer);
   };
   WEIR_ASSIGN_OR_RETURN(
@@ -231,6 +260,8 @@ void Server::Impl::StartLanes() {
     homes.push_back({worker, [worker, this] { return MakeHttpListWatcher(*worker, upstream); }});
   }
   for (const auto& lane : lanes) lane->worker.Start();
+  lanes.front()->worker.Post(
+      [&worker = lanes.front()->worker, this] { StartHealthChecks(worker, upstream); });
   ReadyBlocks::SetLimit(config.cache_max_bytes / 8);
   Registry::Options options = RegistryOptions(config);
   options.memory_returned = [this] { trimmer.Request(); };
@@ -287,6 +318,9 @@ std::vector<HealthCheck> Server::Impl::Readyz() const {
   const std::string unreachable = upstream->Unreachable();
   checks.push_back(
       {"upstream-reachable", unreachable.empty() ? OkStatus() : Unavailable(unreachable)});
+  const std::string refused = upstream->Refused();
+  checks.push_back({"upstream-credential", refused.empty() ? OkStatus() : Unavailable(refused)});
+  AddEndpointChecks(*upstream, checks);
   checks.push_back(
       {"shutdown", shutting_down ? Unavailable("process is shutting down") : OkStatus()});
   for (HealthCheck& check : FeedChecks(registry->Status())) checks.push_back(std::move(check));

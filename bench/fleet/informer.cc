@@ -74,7 +74,7 @@ Async<Status> Informer::Step() {
 Async<Status> Informer::Connect(std::unique_ptr<UpstreamConnection>& connection) {
   connection.reset();
   const TimePoint deadline = shared_.worker.Now() + kConnectTime;
-  const size_t endpoint = shared_.random() % shared_.upstream.endpoints();
+  const size_t endpoint = shared_.random() % shared_.upstream.endpoints().count();
   StatusOr<std::unique_ptr<UpstreamConnection>> opened = co_await UpstreamConnection::Open(
       shared_.worker, shared_.upstream, CredentialClass::kOwn, endpoint, deadline);
   if (!opened.ok()) co_return opened.status();

@@ -182,8 +182,8 @@ void AddUpstream(std::vector<Option>& table) {
       Text(kGroup, "kubeconfig", &Config::kubeconfig,
            "How Weir itself reaches the API server; empty: the pod's service account."));
   table.push_back(Texts(kGroup, "upstream-server", &Config::upstream_server,
-                        "URLs of API servers, in place of the kubeconfig's server; several are "
-                        "used in turn when one fails."));
+                        "URLs of API servers, in place of the kubeconfig's server; of several "
+                        "the one with the fewest requests under way is asked, while it is ready."));
 }
 
 // As kube-apiserver's; the headers are those of its delegating servers where none are named.

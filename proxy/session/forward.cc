@@ -240,6 +240,7 @@ Async<void> ForwardRequest(Service& service, Exchange& exchange) {
   // Only what cannot have changed anything is sent twice, and only before a byte was answered.
   const bool repeatable = (request.method == "GET" || request.method == "HEAD") &&
                           request.body.kind == http::BodyFraming::Kind::kNone;
+  size_t left = service.pool.upstream().endpoints().count();  // Some may die meanwhile.
   for (bool fresh = false;; fresh = true) {
     StatusOr<std::unique_ptr<UpstreamConnection>> connection =
         co_await service.pool.Acquire(credential, fresh);
@@ -252,7 +253,9 @@ Async<void> ForwardRequest(Service& service, Exchange& exchange) {
     const Status forwarded =
         co_await ForwardOn(exchange, **connection, std::move(copy), body, long_running);
     if (!forwarded.ok() && !exchange.started()) {
-      if (!fresh && reused && repeatable && absl::IsUnavailable(forwarded)) continue;
+      const bool elsewhere = (*connection)->abandoned() && left-- > 1;
+      const bool again = elsewhere || (!fresh && reused);
+      if (again && repeatable && absl::IsUnavailable(forwarded)) continue;
       co_await RespondUnreachable(exchange, forwarded);
       co_return;
     }

@@ -72,6 +72,9 @@ Async<StatusOr<std::unique_ptr<UpstreamConnection>>> Connect(std::shared_ptr<Cal
   Shared& shared = *call->shared;
   std::unique_ptr<UpstreamConnection> idle = std::move(shared.idle);
   if (idle != nullptr && idle->Alive()) co_return idle;
+  Endpoints& endpoints = shared.upstream->endpoints();
+  if (endpoints.health(shared.endpoint) == Endpoints::Health::kDead)
+    shared.endpoint = endpoints.OtherThan(shared.endpoint, shared.worker.Now());
   const Duration timeout = std::min(kConnectTimeout, call->request.head_timeout);
   co_return co_await UpstreamConnection::Open(shared.worker, *shared.upstream,
                                               CredentialClass::kOwn, shared.endpoint,
@@ -128,6 +131,7 @@ Async<Status> Exchange(std::shared_ptr<Call> call) {
     }
     status = response.status();
     if (status.ok() && call->sink != nullptr) {
+      shared.upstream->ReportAnswer(Upstream::Own::kRead, response->status);
       if (response->status == 401) shared.upstream->DropToken();
       call->sink->OnHead(HeadOf(*response));
       if (call->sink != nullptr) status = co_await ReadAnswer(call, connection);
@@ -172,7 +176,8 @@ class HttpListWatcher : public ListWatcher {
   }
 
   void SwitchEndpoint() override {
-    shared_->endpoint = (shared_->endpoint + 1) % shared_->upstream->endpoints();
+    shared_->endpoint =
+        shared_->upstream->endpoints().OtherThan(shared_->endpoint, shared_->worker.Now());
     shared_->idle.reset();
   }
 
@@ -186,7 +191,7 @@ std::unique_ptr<ListWatcher> MakeHttpListWatcher(Worker& worker,
                                                  std::shared_ptr<Upstream> upstream) {
   auto shared = std::make_shared<Shared>(worker, std::move(upstream));
   // Homes spread over the endpoints.
-  shared->endpoint = worker.index() % shared->upstream->endpoints();
+  shared->endpoint = worker.index() % shared->upstream->endpoints().count();
   return std::make_unique<HttpListWatcher>(std::move(shared));
 }
 

@@ -36,6 +36,7 @@ Async<StatusOr<ReviewAnswer>> Ask(UpstreamPool& pool, UpstreamConnection& connec
   while (response.ok() && response->status < 200 && response->status != 101)
     response = co_await connection.ReadHead("POST", left());
   if (!response.ok()) co_return response.status();
+  pool.upstream().ReportAnswer(Upstream::Own::kReview, response->status);
   if (response->status == 401) pool.upstream().DropToken();
   ReviewAnswer answer;
   answer.status = response->status;

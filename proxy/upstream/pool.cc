@@ -6,15 +6,11 @@ namespace weir {
 
 namespace {
 constexpr Duration kIdle = std::chrono::seconds(60);  // Upstream closes idle connections after 90.
-constexpr Duration kAvoid = std::chrono::seconds(1);
 constexpr Duration kConnectTimeout = std::chrono::seconds(10);
 }  // namespace
 
 UpstreamPool::UpstreamPool(Worker& worker, std::shared_ptr<Upstream> upstream)
-    : worker_(worker),
-      upstream_(std::move(upstream)),
-      failed_(upstream_->endpoints()),
-      next_endpoint_(worker.index()) {}
+    : worker_(worker), upstream_(std::move(upstream)) {}
 
 UpstreamPool::~UpstreamPool() = default;
 
@@ -24,11 +20,13 @@ void UpstreamPool::Close() {
   worker_.Cancel(std::exchange(sweep_, 0));
 }
 
-std::unique_ptr<UpstreamConnection> UpstreamPool::TakeIdle(CredentialClass credential) {
+std::unique_ptr<UpstreamConnection> UpstreamPool::TakeIdle(CredentialClass credential,
+                                                           size_t endpoint) {
   auto& idle = idle_[static_cast<size_t>(credential)];
-  while (!idle.empty()) {
-    std::unique_ptr<UpstreamConnection> connection = std::move(idle.back());
-    idle.pop_back();
+  for (size_t i = idle.size(); i > 0; --i) {
+    if (idle[i - 1]->endpoint() != endpoint) continue;
+    std::unique_ptr<UpstreamConnection> connection = std::move(idle[i - 1]);
+    idle.erase(idle.begin() + static_cast<ptrdiff_t>(i - 1));
     if (connection->Alive()) return connection;
   }
   return nullptr;
@@ -36,23 +34,23 @@ std::unique_ptr<UpstreamConnection> UpstreamPool::TakeIdle(CredentialClass crede
 
 Async<StatusOr<std::unique_ptr<UpstreamConnection>>> UpstreamPool::Acquire(
     CredentialClass credential, bool fresh) {
-  if (!fresh) {
-    if (auto connection = TakeIdle(credential)) co_return connection;
-  }
-  const TimePoint now = worker_.Now();
-  std::vector<size_t> order, avoided;
-  for (size_t i = 0; i < failed_.size(); ++i) {
-    const size_t endpoint = (next_endpoint_ + i) % failed_.size();
-    (failed_[endpoint] + kAvoid < now ? order : avoided).push_back(endpoint);
-  }
-  order.insert(order.end(), avoided.begin(), avoided.end());
-  ++next_endpoint_;
+  Endpoints& endpoints = upstream_->endpoints();
   Status failure = Unavailable("no endpoint");
-  for (const size_t endpoint : order) {
+  for (const size_t endpoint : endpoints.Order(worker_.Now())) {
+    // Before it is there, so that those who come meanwhile see it.
+    Endpoints::Request busy = endpoints.Begin(endpoint);
+    if (!fresh) {
+      if (auto connection = TakeIdle(credential, endpoint)) {
+        connection->busy = std::move(busy);
+        co_return connection;
+      }
+    }
     StatusOr<std::unique_ptr<UpstreamConnection>> connection = co_await UpstreamConnection::Open(
         worker_, *upstream_, credential, endpoint, worker_.Now() + kConnectTimeout);
-    if (connection.ok()) co_return connection;
-    failed_[endpoint] = worker_.Now();
+    if (connection.ok()) {
+      (*connection)->busy = std::move(busy);
+      co_return connection;
+    }
     failure = connection.status();
   }
   co_return failure;
@@ -62,6 +60,7 @@ void UpstreamPool::Release(std::unique_ptr<UpstreamConnection> connection) {
   if (closed_ || !connection->reusable()) return;
   auto& idle = idle_[static_cast<size_t>(connection->credential())];
   connection->idle_since = worker_.Now();
+  connection->busy = Endpoints::Request();
   idle.push_back(std::move(connection));
   if (idle.size() > kMaxIdle) idle.pop_front();
   if (sweep_ == 0) sweep_ = worker_.After(kIdle, [this] { Sweep(); });

@@ -20,7 +20,7 @@ class UpstreamPool {
   ~UpstreamPool();
 
   // An idle connection that is still alive, or a new one; `fresh`: a new one. Tries each endpoint
-  // once, those that failed within the last second last. Unavailable: none could be reached.
+  // once, in the order that Endpoints says. Unavailable: none could be reached.
   Async<StatusOr<std::unique_ptr<UpstreamConnection>>> Acquire(CredentialClass credential,
                                                                bool fresh);
   // Keeps the connection for the next request, where it can be used again.
@@ -33,14 +33,12 @@ class UpstreamPool {
   Worker& worker() { return worker_; }
 
  private:
-  std::unique_ptr<UpstreamConnection> TakeIdle(CredentialClass credential);
+  std::unique_ptr<UpstreamConnection> TakeIdle(CredentialClass credential, size_t endpoint);
   void Sweep();
 
   Worker& worker_;
   const std::shared_ptr<Upstream> upstream_;
   std::deque<std::unique_ptr<UpstreamConnection>> idle_[kCredentialClasses];  // Newest last.
-  std::vector<TimePoint> failed_;  // By endpoint: the last failure to connect.
-  size_t next_endpoint_;
   Executor::TimerId sweep_ = 0;
   bool closed_ = false;
 };

@@ -31,6 +31,7 @@ StatusOr<std::shared_ptr<Upstream>> Upstream::Make(const UpstreamConfig& config,
     WEIR_ASSIGN_OR_RETURN(ServerUrl url, ParseServerUrl(server));
     upstream->urls_.push_back(std::move(url));
   }
+  upstream->endpoints_ = std::make_shared<Endpoints>(upstream->urls_.size());
   upstream->server_name_ = config.tls_server_name;
   upstream->token_file_ = config.token_file;
   if (config.insecure_skip_tls_verify) {
@@ -110,6 +111,30 @@ void Upstream::ReportFailed(const std::string& reason) {
   const MutexLock lock(mutex_);
   failed_ = Now();
   failure_ = reason;
+}
+
+void Upstream::ReportAnswer(Own what, int status) {
+  // One type that Weir may not read is no fault of its credential; reviews it needs all.
+  const bool refused = status == 401 || (status == 403 && what == Own::kReview);
+  const MutexLock lock(mutex_);
+  TimePoint& since = refused_since_[static_cast<size_t>(what)];
+  if (!refused) {
+    since = TimePoint();
+  } else if (since == TimePoint()) {
+    since = Now();
+  }
+}
+
+std::string Upstream::Refused(Duration grace) const {
+  const MutexLock lock(mutex_);
+  const auto lasts = [&](Own what) {
+    const TimePoint since = refused_since_[static_cast<size_t>(what)];
+    return since != TimePoint() && Now() - since >= grace;
+  };
+  if (lasts(Own::kRead)) return "the API server does not know Weir's credential (401)";
+  if (lasts(Own::kReview))
+    return "Weir may not review tokens and access: it needs the ClusterRole system:auth-delegator";
+  return "";
 }
 
 std::string Upstream::Unreachable() const {

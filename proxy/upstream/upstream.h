@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "protocol/base/status.h"
 #include "proxy/config/kubeconfig.h"
 #include "proxy/net/tls_context.h"
+#include "proxy/upstream/endpoints.h"
 
 namespace weir {
 
@@ -42,7 +44,7 @@ class Upstream {
   // Rises with each change of credentials.
   uint64_t generation() const { return generation_.load(std::memory_order_relaxed); }
 
-  size_t endpoints() const { return urls_.size(); }
+  Endpoints& endpoints() const { return *endpoints_; }
   const ServerUrl& url(size_t endpoint) const { return urls_[endpoint]; }
   // What the certificate of `endpoint` must be for.
   const std::string& server_name(size_t endpoint) const {
@@ -68,6 +70,13 @@ class Upstream {
   // Empty while the newest attempt reached an API server; else why not, for /readyz.
   std::string Unreachable() const;
 
+  // What Weir asks under its own name: of both kinds the newest answer counts.
+  enum class Own : uint8_t { kRead, kReview };
+  void ReportAnswer(Own what, int status);
+  // Why Weir can do nothing under its own credential, once that has been so for `grace`, which an
+  // API server that starts may take; else empty. For /readyz.
+  std::string Refused(Duration grace = std::chrono::seconds(30)) const;
+
  private:
   Upstream() = default;
   static TimePoint Now() { return std::chrono::steady_clock::now(); }
@@ -82,6 +91,7 @@ class Upstream {
                                          const std::string& front_proxy_key_pem);
 
   std::vector<ServerUrl> urls_;
+  std::shared_ptr<Endpoints> endpoints_;  // Of `urls_`, by index.
   std::string server_name_;
   std::string token_file_;
   std::atomic<int64_t> reached_{0};
@@ -92,6 +102,7 @@ class Upstream {
   TimePoint token_read_ ABSL_GUARDED_BY(mutex_);
   TimePoint failed_ ABSL_GUARDED_BY(mutex_);
   std::string failure_ ABSL_GUARDED_BY(mutex_) = "not tried yet";
+  TimePoint refused_since_[2] ABSL_GUARDED_BY(mutex_);  // By Own; the epoch: it is not.
 };
 
 }  // namespace weir

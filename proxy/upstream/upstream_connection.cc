@@ -21,9 +21,18 @@ UpstreamConnection::UpstreamConnection(Worker& worker, int socket, SSL* ssl, Ups
       stream_(worker, socket, ssl),
       reader_(stream_) {
   ProcessMetrics().upstream_connections.Add();
+  upstream_.endpoints().Join(endpoint_, worker, *this);
 }
 
-UpstreamConnection::~UpstreamConnection() { ProcessMetrics().upstream_connections.Sub(); }
+UpstreamConnection::~UpstreamConnection() {
+  upstream_.endpoints().Leave(*this);
+  ProcessMetrics().upstream_connections.Sub();
+}
+
+void UpstreamConnection::OnEndpointDead() {
+  abandoned_ = true;
+  stream_.Cut();
+}
 
 Async<StatusOr<std::unique_ptr<UpstreamConnection>>> UpstreamConnection::Open(
     Worker& worker, Upstream& upstream, CredentialClass credential, size_t endpoint,
@@ -32,6 +41,7 @@ Async<StatusOr<std::unique_ptr<UpstreamConnection>>> UpstreamConnection::Open(
   const StatusOr<int> socket = co_await Dial(worker, url.host, url.port, deadline);
   if (!socket.ok()) {
     ProcessMetrics().upstream_failures.Add();
+    upstream.endpoints().NoteFailure(endpoint, worker.Now());
     upstream.ReportFailed(std::string(Message(socket.status())));
     co_return socket.status();
   }
@@ -45,6 +55,7 @@ Async<StatusOr<std::unique_ptr<UpstreamConnection>>> UpstreamConnection::Open(
     const std::string text =
         fmt::format("TLS handshake with {}: {}", upstream.authority(endpoint), Message(shaken));
     ProcessMetrics().upstream_failures.Add();
+    upstream.endpoints().NoteFailure(endpoint, worker.Now());
     upstream.ReportFailed(text);
     co_return Unavailable(text);
   }
@@ -102,6 +113,7 @@ Async<StatusOr<http::ResponseHead>> UpstreamConnection::ReadHead(std::string_vie
   const Duration rest = timeout == Duration(0) ? Duration(std::chrono::seconds(32)) : timeout;
   const StatusOr<std::string_view> bytes = co_await reader_.ReadHead(kMaxHeadBytes, rest);
   SetDeadline(TimePoint::max());
+  if (!bytes.ok() && abandoned_) co_return Unavailable("the API server does not answer any more");
   if (!bytes.ok()) co_return bytes.status();
   if (bytes->empty()) co_return Unavailable("the API server closed the connection");
   auto parsed = http::ParseResponseHead(*bytes, method);

@@ -15,7 +15,7 @@
 
 namespace weir {
 
-class UpstreamConnection {
+class UpstreamConnection final : private Endpoints::Member {
  public:
   // Dials `endpoint` and shakes hands. Unavailable says which address and why.
   static Async<StatusOr<std::unique_ptr<UpstreamConnection>>> Open(Worker& worker,
@@ -23,7 +23,7 @@ class UpstreamConnection {
                                                                    CredentialClass credential,
                                                                    size_t endpoint,
                                                                    TimePoint deadline);
-  ~UpstreamConnection();
+  ~UpstreamConnection() override;
 
   // Sends a request's head: origin-form target without the server's prefix, `Host` set here,
   // framing by head.body.
@@ -56,15 +56,19 @@ class UpstreamConnection {
   void SetDeadline(TimePoint deadline) { stream_.SetDeadline(deadline); }
   CredentialClass credential() const { return credential_; }
   size_t endpoint() const { return endpoint_; }
+  // Whether its API server was found dead, and it was cut for that.
+  bool abandoned() const { return abandoned_; }
   // Requests begun on it.
   uint64_t requests() const { return requests_; }
   // Whether it was made with the credentials that are in use now.
   bool current() const { return generation_ == upstream_.generation(); }
   TimePoint idle_since = TimePoint();  // The pool's.
+  Endpoints::Request busy;             // The pool's: while somebody uses it.
 
  private:
   UpstreamConnection(Worker& worker, int socket, SSL* ssl, Upstream& upstream,
                      CredentialClass credential, size_t endpoint);
+  void OnEndpointDead() override;
 
   Upstream& upstream_;
   const CredentialClass credential_;
@@ -77,6 +81,7 @@ class UpstreamConnection {
   bool sent_ = true;
   bool keep_alive_ = true;
   bool answered_ = true;
+  bool abandoned_ = false;
   uint64_t requests_ = 0;
 };
 

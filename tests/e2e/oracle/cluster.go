@@ -279,6 +279,14 @@ func (c *Cluster) StartReplica(flags ...string) (string, error) {
 	return c.replica.url(), nil
 }
 
+// PauseReplica stops it where it is: its connections stay, and nobody answers. Resume lets it go on.
+func (c *Cluster) PauseReplica() (resume func() error, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	process := c.replica.process
+	return func() error { return process.Signal(syscall.SIGCONT) }, process.Signal(syscall.SIGSTOP)
+}
+
 // StopReplica ends it.
 func (c *Cluster) StopReplica() {
 	c.mu.Lock()

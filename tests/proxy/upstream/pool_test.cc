@@ -57,6 +57,12 @@ class PoolTest : public ::testing::Test {
     if (release) pool_->Release(std::move(*connection));
     co_return OkStatus();
   }
+  // The endpoint of one more connection.
+  Async<size_t> Take(std::vector<std::unique_ptr<UpstreamConnection>>& held) {
+    auto connection = co_await pool_->Acquire(CredentialClass::kNone, false);
+    held.push_back(std::move(connection).value());
+    co_return held.back()->endpoint();
+  }
   void AskNow(CredentialClass credential, std::string method = "GET") {
     RunOn(worker_, [&]() -> Async<void> {
       const Status status = co_await Ask(credential, method);
@@ -184,6 +190,30 @@ TEST_F(PoolTest, TheOtherEndpointIsTriedWhereOneCannotBeReached) {
   EXPECT_EQ(pool_->upstream().Unreachable(), "");
 }
 
+TEST_F(PoolTest, RequestsGoWhereTheFewestAreUnderWay) {
+  ScriptedServer other;
+  other.OnRequest([](const ScriptedServer::Request&) { return Answer200("ok"); });
+  UpstreamConfig config = Settings(own_);
+  config.servers = {server_.url(), other.url()};
+  config.insecure_skip_tls_verify = true;
+  pool_ = std::make_unique<UpstreamPool>(
+      worker_, Upstream::Make(config, front_proxy_.pem, front_proxy_.key_pem).value());
+  RunOn(worker_, [&]() -> Async<void> {
+    std::vector<std::unique_ptr<UpstreamConnection>> held;
+    const size_t first = co_await Take(held);
+    for (int i = 0; i < 3; ++i) {
+      const size_t here = co_await Take(held);
+      EXPECT_EQ(here, 1 - first);
+      held.pop_back();
+    }
+    for (int i = 0; i < 3; ++i) static_cast<void>(co_await Take(held));
+    EXPECT_EQ(pool_->upstream().endpoints().requests(0), 2);
+    EXPECT_EQ(pool_->upstream().endpoints().requests(1), 2);
+  });
+  EXPECT_EQ(pool_->upstream().endpoints().requests(0), 0);
+  EXPECT_EQ(pool_->upstream().endpoints().requests(1), 0);
+}
+
 TEST_F(PoolTest, NoEndpointIsUnavailableAndSaysWhy) {
   uint16_t closed = 0;
   {
@@ -206,6 +236,24 @@ TEST_F(PoolTest, TheRequestSaysWhereItGoes) {
   EXPECT_EQ(requests.at(0).head.target, "/prefix/x");
   EXPECT_EQ(*requests.at(0).head.headers.First("Host"),
             "127.0.0.1:" + std::to_string(server_.port()));
+}
+
+TEST_F(PoolTest, ACredentialThatIsRefusedForLongIsSaid) {
+  Connect({server_.url()});
+  Upstream& upstream = pool_->upstream();
+  using Own = Upstream::Own;
+  upstream.ReportAnswer(Own::kRead, 403);
+  upstream.ReportAnswer(Own::kReview, 500);
+  EXPECT_EQ(upstream.Refused(Duration(0)), "");
+  upstream.ReportAnswer(Own::kRead, 401);
+  EXPECT_EQ(upstream.Refused(), "") << "not yet";
+  EXPECT_THAT(upstream.Refused(Duration(0)), ::testing::HasSubstr("credential"));
+  upstream.ReportAnswer(Own::kRead, 200);
+  upstream.ReportAnswer(Own::kReview, 403);
+  EXPECT_THAT(upstream.Refused(Duration(0)), ::testing::HasSubstr("system:auth-delegator"));
+  upstream.ReportAnswer(Own::kRead, 401);
+  upstream.ReportAnswer(Own::kReview, 201);
+  EXPECT_NE(upstream.Refused(Duration(0)), "");
 }
 
 }  // namespace
