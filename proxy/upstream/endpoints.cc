@@ -28,6 +28,7 @@ std::vector<size_t> Endpoints::Order(TimePoint now) {
   std::stable_sort(ranked.begin(), ranked.end(),
                    [](const auto& a, const auto& b) { return a.first < b.first; });
   std::vector<size_t> order;
+  order.reserve(count());
   for (const auto& [rank, endpoint] : ranked) order.push_back(endpoint);
   return order;
 }

@@ -88,7 +88,7 @@ Async<void> CheckFor(Worker& worker, std::shared_ptr<Upstream> upstream, size_t 
 
 }  // namespace
 
-void StartHealthChecks(Worker& worker, std::shared_ptr<Upstream> upstream) {
+void StartHealthChecks(Worker& worker, const std::shared_ptr<Upstream>& upstream) {
   const size_t count = upstream->endpoints().count();
   if (count < 2) return;
   for (size_t i = 0; i < count; ++i) worker.Spawn(CheckFor(worker, upstream, i));

@@ -11,6 +11,6 @@ namespace weir {
 
 // GET /readyz under Weir's own credential. Runs until the worker ends; nothing where there is one
 // API server.
-void StartHealthChecks(Worker& worker, std::shared_ptr<Upstream> upstream);
+void StartHealthChecks(Worker& worker, const std::shared_ptr<Upstream>& upstream);
 
 }  // namespace weir
