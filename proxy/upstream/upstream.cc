@@ -32,6 +32,7 @@ StatusOr<std::shared_ptr<Upstream>> Upstream::Make(const UpstreamConfig& config,
     upstream->urls_.push_back(std::move(url));
   }
   upstream->endpoints_ = std::make_shared<Endpoints>(upstream->urls_.size());
+  upstream->reached_ = std::vector<std::atomic<int64_t>>(upstream->urls_.size());
   upstream->server_name_ = config.tls_server_name;
   upstream->token_file_ = config.token_file;
   if (config.insecure_skip_tls_verify) {
@@ -43,6 +44,7 @@ StatusOr<std::shared_ptr<Upstream>> Upstream::Make(const UpstreamConfig& config,
                         MakeContexts(config, front_proxy_cert_pem, front_proxy_key_pem));
   const MutexLock lock(upstream->mutex_);
   upstream->token_ = config.token;
+  upstream->failed_.resize(upstream->urls_.size());
   upstream->contexts_ = std::move(contexts);
   return upstream;
 }
@@ -107,9 +109,9 @@ void Upstream::DropToken() {
   token_read_ = TimePoint();
 }
 
-void Upstream::ReportFailed(const std::string& reason) {
+void Upstream::ReportFailed(size_t endpoint, const std::string& reason) {
   const MutexLock lock(mutex_);
-  failed_ = Now();
+  failed_[endpoint] = Now();
   failure_ = reason;
 }
 
@@ -139,8 +141,11 @@ std::string Upstream::Refused(Duration grace) const {
 
 std::string Upstream::Unreachable() const {
   const MutexLock lock(mutex_);
-  const TimePoint reached(Duration(reached_.load(std::memory_order_relaxed)));
-  return reached > failed_ ? "" : failure_;
+  for (size_t i = 0; i < reached_.size(); ++i) {
+    const TimePoint reached(Duration(reached_[i].load(std::memory_order_relaxed)));
+    if (reached > failed_[i]) return "";
+  }
+  return failure_;
 }
 
 }  // namespace weir

@@ -63,11 +63,11 @@ class Upstream {
   // The API server refused our token: read its file again at the next use.
   void DropToken();
 
-  void ReportReached() {
-    reached_.store(Now().time_since_epoch().count(), std::memory_order_relaxed);
+  void ReportReached(size_t endpoint) {
+    reached_[endpoint].store(Now().time_since_epoch().count(), std::memory_order_relaxed);
   }
-  void ReportFailed(const std::string& reason);
-  // Empty while the newest attempt reached an API server; else why not, for /readyz.
+  void ReportFailed(size_t endpoint, const std::string& reason);
+  // Empty while the newest attempt reached one of the API servers; else why not, for /readyz.
   std::string Unreachable() const;
 
   // What Weir asks under its own name: of both kinds the newest answer counts.
@@ -94,13 +94,13 @@ class Upstream {
   std::shared_ptr<Endpoints> endpoints_;  // Of `urls_`, by index.
   std::string server_name_;
   std::string token_file_;
-  std::atomic<int64_t> reached_{0};
+  std::vector<std::atomic<int64_t>> reached_;  // By endpoint.
   std::atomic<uint64_t> generation_{1};
   mutable Mutex mutex_;
   Contexts contexts_ ABSL_GUARDED_BY(mutex_);
   std::string token_ ABSL_GUARDED_BY(mutex_);
   TimePoint token_read_ ABSL_GUARDED_BY(mutex_);
-  TimePoint failed_ ABSL_GUARDED_BY(mutex_);
+  std::vector<TimePoint> failed_ ABSL_GUARDED_BY(mutex_);  // By endpoint.
   std::string failure_ ABSL_GUARDED_BY(mutex_) = "not tried yet";
   TimePoint refused_since_[2] ABSL_GUARDED_BY(mutex_);  // By Own; the epoch: it is not.
 };

@@ -42,7 +42,7 @@ Async<StatusOr<std::unique_ptr<UpstreamConnection>>> UpstreamConnection::Open(
   if (!socket.ok()) {
     ProcessMetrics().upstream_failures.Add();
     upstream.endpoints().NoteFailure(endpoint, worker.Now());
-    upstream.ReportFailed(std::string(Message(socket.status())));
+    upstream.ReportFailed(endpoint, std::string(Message(socket.status())));
     co_return socket.status();
   }
   SSL* const ssl = upstream.tls(credential)->NewSsl(upstream.server_name(endpoint));
@@ -56,10 +56,10 @@ Async<StatusOr<std::unique_ptr<UpstreamConnection>>> UpstreamConnection::Open(
         fmt::format("TLS handshake with {}: {}", upstream.authority(endpoint), Message(shaken));
     ProcessMetrics().upstream_failures.Add();
     upstream.endpoints().NoteFailure(endpoint, worker.Now());
-    upstream.ReportFailed(text);
+    upstream.ReportFailed(endpoint, text);
     co_return Unavailable(text);
   }
-  upstream.ReportReached();
+  upstream.ReportReached(endpoint);
   co_return connection;
 }
 
@@ -127,7 +127,7 @@ Async<StatusOr<http::ResponseHead>> UpstreamConnection::ReadHead(std::string_vie
     keep_alive_ = head.keep_alive;
     reader_.BeginBody(head.body);
   }
-  upstream_.ReportReached();
+  upstream_.ReportReached(endpoint_);
   co_return std::move(head);
 }
 

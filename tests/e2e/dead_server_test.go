@@ -84,6 +84,12 @@ func TestASilentAPIServerIsLeft(t *testing.T) {
 			t.Error(problem)
 		}
 	}
+	for range 20 {
+		if status, body, err := w.Admin("/readyz"); err != nil || status != http.StatusOK {
+			t.Errorf("/readyz, with one of two: %d %s %v", status, body, err)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
 	ended.Wait()
 	for i, s := range streams {
 		seen := false
