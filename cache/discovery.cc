@@ -84,6 +84,11 @@ DiscoveredType Discovery::DescribeLocked(const ResourceType& type) const {
   return {type, true, SelectableFields::Custom({})};
 }
 
+bool Discovery::IsAggregated(const ResourceId& id) const {
+  const MutexLock lock(mutex_);
+  return aggregated_.contains(id.ApiVersion());
+}
+
 void Discovery::SetAggregated(Source source, StringSet group_versions) {
   {
     const MutexLock lock(mutex_);

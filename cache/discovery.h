@@ -81,6 +81,8 @@ class Discovery final : public std::enable_shared_from_this<Discovery> {
   DiscoveredType Describe(const ResourceType& type) const ABSL_LOCKS_EXCLUDED(mutex_);
 
   // "group/version" names that other servers answer.
+  // Whether another server answers its group and version, as far as is known.
+  bool IsAggregated(const ResourceId& id) const;
   void SetAggregated(Source source, StringSet group_versions);
   void SetCustom(Source source, CustomTypes types);
   // What is known of `group` may be wrong: read again when asked next.

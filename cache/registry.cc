@@ -226,7 +226,9 @@ std::shared_ptr<Replica> Core::Admit(size_t worker, const ResourceType& type,
 
 Core::Entry* Core::FindOrAdd(const ResourceType& type, const WantedEncoding& wanted) {
   if (shut_down_) return nullptr;
-  // Told under the lock: whoever changes what is told then ends the feeds that know the old.
+  // Told under the lock: whoever changes what is told then ends the feeds that know the old. What
+  // was found may have been found before.
+  if (discovery_->IsAggregated(type.id)) return nullptr;
   const DiscoveredType described = discovery_->Describe(type);
   const auto encoding = described.custom ? wanted.custom : wanted.built_in;
   if (!encoding) return nullptr;
@@ -382,13 +384,14 @@ void Core::OnApiServices(const Cache& cache) {
   const std::vector<std::string> changed = api_services_.Update(cache.snapshot().tree);
   StringSet aggregated;
   for (const std::string& name : api_services_.Names()) aggregated.insert(GroupVersionOf(name));
+  // First, so that what is ended is not begun again.
+  discovery_->SetAggregated(Discovery::Source::kKnown, aggregated);
   for (const std::string& name : changed) {
     const std::string group_version = GroupVersionOf(name);
     if (!aggregated.contains(group_version)) continue;
     End([&](const FeedKey& key, const Entry&) { return key.first.ApiVersion() == group_version; },
         "another server answers its group");
   }
-  discovery_->SetAggregated(Discovery::Source::kKnown, std::move(aggregated));
 }
 
 // ---- Idle feeds

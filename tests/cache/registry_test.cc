@@ -139,6 +139,23 @@ TEST_F(RegistryTest, WhatIsNotToBeCachedIsForwarded) {
   EXPECT_FALSE(Open(Leases().id));
 }
 
+TEST_F(RegistryTest, WhatWasFoundBeforeAnotherServerTookItOverIsNotCached) {
+  Make();
+  std::optional<std::shared_ptr<Replica>> answer;
+  registry_->Open(1, CronTabs().id, {},
+                  [&](std::shared_ptr<Replica> replica) { answer = std::move(replica); });
+  // The answer is on its way to the second worker meanwhile.
+  ManualExecutor::Advance({&first_}, seconds(1));
+  server_.Put(ApiServices().id, "", "v1.stable.example.com",
+              {.spec_json = R"({"version":"v1","service":{"name":"other"}})"});
+  ManualExecutor::Advance({&first_}, seconds(1));
+  ASSERT_FALSE(answer.has_value());
+  Run();
+  ASSERT_TRUE(answer.has_value());
+  EXPECT_EQ(*answer, nullptr);
+  EXPECT_FALSE(StatusOf(CronTabs().id).has_value());
+}
+
 TEST_F(RegistryTest, EventsAreCachedThoughUpstreamProvesNothingOfThem) {
   Make();
   const ResourceId events{"", "v1", "events"};
