@@ -171,6 +171,7 @@ void CachedWatcher::GatherInitial(FrameGather& gather) {
   if (!bookmarks_) return;
   gather.AddFrame(fan_out_->InitialEventsEnd(view_.form, initial_->snapshot.revision));
   ++fan_out_->counters_.bookmarks;
+  mark_is_last_ = true;
   fan_out_->ScheduleBookmark(*this, kFirstBookmark);
 }
 
@@ -206,7 +207,8 @@ void CachedWatcher::WakeFromAhead() {
 
 void CachedWatcher::OnBookmarkDue() {
   const Revision revision = fan_out_->log_->revision();
-  if (state_ == State::kLive && revision > reached_) {
+  const bool early = std::exchange(mark_is_last_, false);
+  if (state_ == State::kLive && (revision > reached_ || !early)) {
     FanOut::Lease gather(*fan_out_);
     gather->AddFrame(fan_out_->PlainBookmark(view_.form));
     ++fan_out_->counters_.bookmarks;

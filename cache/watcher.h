@@ -99,7 +99,8 @@ class CachedWatcher final : public Watcher, public PlaceHook, public WheelHook {
   Ending ending_ = Ending::kExpired;
   const bool bookmarks_;
   const bool mark_only_;
-  bool blocked_ = false;  // The last Write() was refused more.
+  bool mark_is_last_ = false;  // Of the bookmarks, the one that ended the initial events.
+  bool blocked_ = false;       // The last Write() was refused more.
 };
 
 // A waiting watcher's whole price in this layer, beside its share of a view.

@@ -24,7 +24,7 @@ class ReplicaBookmarkTest : public ReplicaTest {
   }
 };
 
-TEST_F(ReplicaBookmarkTest, OnceAMinuteTheRevisionIsNamedIfItHasMoved) {
+TEST_F(ReplicaBookmarkTest, OnceAMinuteTheRevisionIsNamedThoughItHasNotMoved) {
   Sync();
   const auto client = WatchFor(1h);
   ReachAndPublish(110);
@@ -32,20 +32,20 @@ TEST_F(ReplicaBookmarkTest, OnceAMinuteTheRevisionIsNamedIfItHasMoved) {
   EXPECT_THAT(client->Take(), IsEmpty());
   worker_.Advance(3s);
   EXPECT_THAT(client->Take(), ElementsAre("BOOKMARK 110"));
-  worker_.Advance(5min);
-  EXPECT_THAT(client->Take(), IsEmpty());
+  worker_.Advance(2min);
+  EXPECT_THAT(client->Take(), ElementsAre("BOOKMARK 110", "BOOKMARK 110"));
   ReachAndPublish(120);
   worker_.Advance(61s);
   EXPECT_THAT(client->Take(), ElementsAre("BOOKMARK 120"));
 }
 
-TEST_F(ReplicaBookmarkTest, AnEventOfTheWatchItselfNeedsNoBookmark) {
+TEST_F(ReplicaBookmarkTest, OneFollowsAnEventOfTheWatchItself) {
   Sync();
   const auto client = WatchFor(1h);
   log_.Put("n/a");
   Publish();
   worker_.Advance(61s);
-  EXPECT_THAT(client->Take(), ElementsAre("ADDED n/a 101"));
+  EXPECT_THAT(client->Take(), ElementsAre("ADDED n/a 101", "BOOKMARK 101"));
 }
 
 TEST_F(ReplicaBookmarkTest, EventsThatTheFilterHidesMoveTheBookmark) {
@@ -109,6 +109,18 @@ TEST_F(ReplicaBookmarkTest, AfterTheInitialEventsAPlainOneComesWithinASecondIfTh
   Publish();
   worker_.Advance(1s);
   EXPECT_THAT(client->Take(), ElementsAre("BOOKMARK 101"));
+}
+
+TEST_F(ReplicaBookmarkTest, WithoutNewsTheFirstAfterTheInitialEventsComesAMinuteLater) {
+  Sync();
+  WatchSpec spec = InitialSpec();
+  spec.deadline = worker_.Now() + 1h;
+  const auto client = Watch(std::move(spec));
+  EXPECT_THAT(client->Take(), ElementsAre("BOOKMARK! 100"));
+  worker_.Advance(58s);
+  EXPECT_THAT(client->Take(), IsEmpty());
+  worker_.Advance(5s);
+  EXPECT_THAT(client->Take(), ElementsAre("BOOKMARK 100"));
 }
 
 TEST_F(ReplicaBookmarkTest, AFullSinkGetsNoneAndOneThatFillsUpByItCatchesUp) {

@@ -189,7 +189,7 @@ func parseFrame(frame []byte) (Event, bool) {
 }
 
 // StreamDifferences is what differs between two streams of the same watch. Bookmarks are compared by what they say and
-// not by when they come, but for the one that ends the initial events.
+// that they come, not by when, but for the one that ends the initial events.
 func StreamDifferences(r Request, upstream, weir Stream) []string {
 	if upstream.Err != nil || weir.Err != nil {
 		return []string{fmt.Sprintf("broken off: API server %v, Weir %v", upstream.Err, weir.Err)}
@@ -211,6 +211,9 @@ func StreamDifferences(r Request, upstream, weir Stream) []string {
 	if !strings.Contains(r.Path, "allowWatchBookmarks") && len(weir.Marks) > 0 {
 		found = append(found, fmt.Sprintf("a bookmark that nobody asked for: %q", weir.Marks[0].Raw))
 	}
+	if up, down := upstream.plainMarks(), weir.plainMarks(); up > 0 && down == 0 {
+		found = append(found, fmt.Sprintf("the API server sends %d bookmarks, Weir none", up))
+	}
 	if up, down := upstream.startRevision(), weir.startRevision(); down > up {
 		found = append(found, fmt.Sprintf("the initial events are of revision %d at Weir, of %d at the API server", down, up))
 	}
@@ -226,6 +229,18 @@ func (s Stream) startRevision() uint64 {
 		}
 	}
 	return 0
+}
+
+// plainMarks counts the bookmarks that came by the clock. When they come depends on when the API server's timer began to
+// tick, so that one more or less says nothing.
+func (s Stream) plainMarks() int {
+	n := 0
+	for _, mark := range s.Marks {
+		if !mark.ends {
+			n++
+		}
+	}
+	return n
 }
 
 // durationDifference: Weir's stream ends by its timeoutSeconds, or when the API server's has, at most two seconds later.
