@@ -211,8 +211,8 @@ func StreamDifferences(r Request, upstream, weir Stream) []string {
 	if !strings.Contains(r.Path, "allowWatchBookmarks") && len(weir.Marks) > 0 {
 		found = append(found, fmt.Sprintf("a bookmark that nobody asked for: %q", weir.Marks[0].Raw))
 	}
-	if up, down := upstream.plainMarks(), weir.plainMarks(); up > 0 && down == 0 {
-		found = append(found, fmt.Sprintf("the API server sends %d bookmarks, Weir none", up))
+	if from := weir.startRevision(); r.timeout() >= 5*time.Second && upstream.plainMarks(from) > 0 && weir.plainMarks(0) == 0 {
+		found = append(found, "the API server sends bookmarks, Weir none")
 	}
 	if up, down := upstream.startRevision(), weir.startRevision(); down > up {
 		found = append(found, fmt.Sprintf("the initial events are of revision %d at Weir, of %d at the API server", down, up))
@@ -231,12 +231,12 @@ func (s Stream) startRevision() uint64 {
 	return 0
 }
 
-// plainMarks counts the bookmarks that came by the clock. When they come depends on when the API server's timer began to
-// tick, so that one more or less says nothing.
-func (s Stream) plainMarks() int {
+// plainMarks counts the bookmarks that came by the clock and say more than `from`. When they come depends on when the API
+// server's timer began to tick, so that one more or less says nothing, nor does any of a watch of a few seconds.
+func (s Stream) plainMarks(from uint64) int {
 	n := 0
 	for _, mark := range s.Marks {
-		if !mark.ends {
+		if !mark.ends && mark.Revision > from {
 			n++
 		}
 	}
