@@ -418,6 +418,7 @@ std::unique_ptr<ListLoad> Feed::Check(ListLoad::Done done) {
   ListLoad::Options options = LoadOptions();
   options.known = cache_.snapshot().tree;
   options.head_timeout = seconds(3);
+  options.fits = [this](size_t bytes) { return memory_.budget().Fits(bytes); };
   return std::make_unique<ListLoad>(upstream_, path_, std::move(options), std::move(done));
 }
 

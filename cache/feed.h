@@ -213,7 +213,7 @@ class Feed final : private WatchStream::Handler {
   TimePoint suspected_;      // When a probe showed that the quiet stream lags; the epoch: not.
   Revision quiet_revision_;  // The cache's when the quiet probe was sent,
   TimePoint quiet_asked_;    // which was then.
-  TimePoint quiet_proved_;   // When a LIST showed that the quiet stream lacks nothing.
+  TimePoint quiet_due_;      // When the next LIST may prove that a quiet stream lacks nothing.
   Executor::TimerId retry_timer_ = 0, tick_timer_ = 0, list_again_timer_ = 0;
   Executor::TimerId publish_timer_ = 0, judge_timer_ = 0;
 };

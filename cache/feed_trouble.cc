@@ -139,7 +139,7 @@ void Feed::OnTick() {
   if (overdue || lagging) return GoSilent();
   if (now - heard_ < kQuiet || suspected_ != TimePoint() || quiet_probe_) return;
   if (options_.uncached) {
-    if (now - quiet_proved_ >= kQuietProof && judge_timer_ == 0) CheckQuietStream();
+    if (now >= quiet_due_ && judge_timer_ == 0) CheckQuietStream();
   } else {
     quiet_revision_ = cache_.revision();
     quiet_probe_ = Probe([this](const ListOutcome& outcome) { OnQuietProbe(outcome); });
@@ -171,6 +171,7 @@ void Feed::OnQuietProbe(const ListOutcome& outcome) {
 void Feed::CheckQuietStream() {
   quiet_revision_ = cache_.revision();
   quiet_asked_ = home_.Now();
+  quiet_due_ = quiet_asked_ + kQuietProof / 2;  // If it fails.
   quiet_probe_ = Check([this](ListOutcome outcome) { OnQuietList(std::move(outcome)); });
 }
 
@@ -191,7 +192,7 @@ void Feed::OnQuietList(ListOutcome outcome) {
 void Feed::JudgeQuietStream(const LoadedList& list) {
   if (heard_ >= quiet_asked_) return;
   if (!SameStates(cache_.snapshot().tree, list.objects)) return GoSilent();
-  quiet_proved_ = home_.Now();
+  quiet_due_ = home_.Now() + kQuietProof;
   if (!cache_.Advance(list.revision).ok()) return;
   dirty_ = true;
   proven_ = list.revision;

@@ -164,6 +164,26 @@ TEST_F(FeedUncachedTest, ADeafStreamIsFoundOutByAList) {
   EXPECT_EQ(cache_.state(), CacheState::kSynced);
 }
 
+TEST_F(FeedUncachedTest, AProofThatDoesNotFitTheMemoryIsTriedAgainLater) {
+  Begin(EventsType(), {.uncached = true});
+  Put("a");
+  server_.SetChaos({.deaf = 1});
+  Start();
+  server_.SetChaos({});
+  Put("b");
+  MemoryBudget::Share others(budget_);
+  others.Set(budget_->max_bytes() - budget_->held_bytes());
+  const size_t before = server_.Count("limit=10000");
+  Run(seconds(200));
+  EXPECT_EQ(server_.Count("limit=10000"), before + 1);
+  EXPECT_THAT(Keys(), ElementsAre("default/a"));
+  EXPECT_EQ(cache_.state(), CacheState::kSynced);
+  others.Set(0);
+  Run(seconds(30));
+  EXPECT_THAT(Keys(), ElementsAre("default/a", "default/b"));
+  EXPECT_EQ(feed_->counters().resyncs, 0u);
+}
+
 TEST_F(FeedUncachedTest, AStreamThatHasNothingToBringIsProvedAndSoCanBeResumed) {
   Begin(EventsType(), {.uncached = true});
   Put("a");
