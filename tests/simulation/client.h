@@ -208,6 +208,7 @@ class Client final : private WatchSink {
     }
     view_era_ = truth_.era;
     last_ = server_.revision().value;
+    marked_ = 0;
     has_view_ = true;
   }
 
@@ -246,6 +247,7 @@ class Client final : private WatchSink {
   void Adopt(Snapshot snapshot) {
     view_era_ = truth_.era;
     last_ = snapshot.revision.value;
+    marked_ = 0;
     view_.clear();
     const bool bookmarks = Chance(0.8);
     if (bookmarks && Chance(0.4)) {
@@ -350,6 +352,7 @@ class Client final : private WatchSink {
     }
     at_last_.insert(key);
     last_ = seen.revision;
+    marked_ = 0;
     const auto found = view_.find(key);
     const bool known = found != view_.end();
     // Who began with the whole of a revision may be told of the rest of it here.
@@ -377,8 +380,10 @@ class Client final : private WatchSink {
       return CheckView(revision, "of initial events", truth_.uncached());
     }
     if (revision < last_) Fail(fmt::format("a bookmark at {} after {}", revision, last_));
+    // A quiet type's repeats itself.
+    if (revision == last_ && revision == marked_) return;
     CheckUpTo(revision, "", "");  // W7
-    last_ = revision;
+    last_ = marked_ = revision;
     CheckView(revision, "at a bookmark");
   }
 
@@ -561,7 +566,8 @@ class Client final : private WatchSink {
 
   bool has_view_ = false;
   std::map<std::string, Seen> view_;
-  uint64_t last_ = 0;  // The newest revision that it knows of.
+  uint64_t last_ = 0;    // The newest revision that it knows of.
+  uint64_t marked_ = 0;  // What the last bookmark said, if nothing came since.
   uint64_t view_era_ = 0;
   uint64_t asked_era_ = 0, asked_restores_ = 0, asked_revision_ = 0;
 

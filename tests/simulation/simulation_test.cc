@@ -113,7 +113,7 @@ class Simulation {
     options.log.log_min_bytes = size_t{1} << (10 + Pick(8));
     options.log.log_share = 0.1;
     options.log.window = seconds(1 + Pick(60));
-    options.reads.bookmark_interval = milliseconds(500 + Pick(5000));
+    options.reads.bookmark_interval = milliseconds(1000 + Pick(15000));
     registry_ = Registry::Make(std::move(options), std::move(workers));
     Drain();
     server_.SetChaos(chaos_);
