@@ -65,6 +65,12 @@ int WaitForSignal(int signals, FileWatcher& files) {
   }
 }
 
+void TakeUp(const StatusOr<Config>& read, Server& server) {
+  if (read.ok()) return server.TakeUp(*read);
+  Log(LogLevel::kError, "Keeping the configuration that is in use",
+      {{"err", Message(read.status())}});
+}
+
 int Run(int argc, char** argv) {
   PrepareProcess();  // Before any key is read.
   const StatusOr<Config> config = LoadConfig(argc, argv);
@@ -96,7 +102,9 @@ int Run(int argc, char** argv) {
   int signal = 0;
   while (signal != SIGTERM && signal != SIGINT) {
     signal = WaitForSignal(arrived, files);
-    if (signal == 0 || signal == SIGHUP) (*server)->Reload();
+    if (signal != 0 && signal != SIGHUP) continue;
+    if (!config->config.empty()) TakeUp(LoadConfig(argc, argv), **server);
+    (*server)->Reload();
   }
   Log(LogLevel::kInfo, "Shutting down", {{"signal", signal == SIGTERM ? "SIGTERM" : "SIGINT"}});
   (*server)->BeginShutdown();

@@ -20,6 +20,7 @@
 #include "proxy/config/cache_index.h"
 #include "proxy/config/cipher_suites.h"
 #include "proxy/config/files.h"
+#include "proxy/config/live_config.h"
 #include "proxy/memory_trimmer.h"
 #include "proxy/net/listener.h"
 #include "proxy/session/connection.h"
@@ -114,7 +115,7 @@ Authorizer::Options AuthorizerOptions(const Config& config) {
 
 // As many connections as there are file descriptors for, beside those to the API server, the admin
 // port's and some more.
-Config FittedToFiles(Config config) {
+Config FittedToFiles(Config config, bool quiet) {
   constexpr uint64_t kReserved = 64;
   constexpr uint64_t kLeast = 16;
   rlimit files{};
@@ -123,8 +124,9 @@ Config FittedToFiles(Config config) {
       kReserved + config.max_requests_inflight + config.max_mutating_requests_inflight;
   const uint64_t room = files.rlim_cur > others + kLeast ? files.rlim_cur - others : kLeast;
   if (room >= config.max_connections) return config;
-  Log(LogLevel::kWarning, "Too few file descriptors for --max-connections",
-      {{"limit", files.rlim_cur}, {"connections", room}});
+  if (!quiet)
+    Log(LogLevel::kWarning, "Too few file descriptors for --max-connections",
+        {{"limit", files.rlim_cur}, {"connections", room}});
   config.max_connections = static_cast<uint32_t>(room);
   return config;
 }
@@ -159,7 +161,8 @@ void AddEndpointChecks(const Upstream& upstream, std::vector<HealthCheck>& check
 }  // namespace
 
 std::vector<std::string> FilesOf(const Config& config, const UpstreamConfig& upstream) {
-  return {config.client_ca_file,
+  return {config.config,
+          config.client_ca_file,
           config.requestheader_client_ca_file,
           config.tls_cert_file,
           config.tls_private_key_file,
@@ -172,7 +175,7 @@ std::vector<std::string> FilesOf(const Config& config, const UpstreamConfig& ups
 }
 
 struct Server::Impl {
-  Impl(const Config& c, const UpstreamConfig& u) : config(FittedToFiles(c)), settings(u) {}
+  Impl(const Config& c, const UpstreamConfig& u) : config(FittedToFiles(c, false)), settings(u) {}
 
   // What Weir shows the API server, as the files say now.
   struct Credentials {
@@ -188,7 +191,8 @@ struct Server::Impl {
   std::vector<HealthCheck> Livez() const;
   std::vector<HealthCheck> Readyz() const;
 
-  const Config config;
+  const Config config;  // As it was at the start.
+  LiveConfig live{config};
   const UpstreamConfig settings;
   std::unique_ptr<Authenticator> authenticator;
   std::unique_ptr<Authorizer> authorizer;
@@ -221,7 +225,7 @@ Status Server::Impl::OpenLanes(std::shared_ptr<Upstream> reached) {
   upstream = std::move(reached);
   WEIR_ASSIGN_OR_RETURN(const auto tls, TlsServerContext::Make(TlsOptions(config, *authenticator)));
   std::vector<std::unique_ptr<Lane>> made;
-  shared.reset(new ServiceShared{config, registry, *authenticator, *authorizer, *upstream});
+  shared.reset(new ServiceShared{live, registry, *authenticator, *authorizer, *upstream});
   for (size_t i = 0; i < config.workers; ++i) {
     auto lane = std::make_unique<Lane>(i, *shared, upstream);
     lane->tls = tls;
@@ -273,7 +277,7 @@ void Server::Impl::StartLanes() {
         Metrics& metrics = ProcessMetrics();
         metrics.connections_accepted.Add();
         ServiceShared& all = lane->service.shared;
-        if (all.connections.load() >= all.config.max_connections) {
+        if (all.connections.load() >= all.config->max_connections) {
           metrics.connections_refused.Add();
           const Stream closed(lane->worker, socket, nullptr);
           return;
@@ -375,6 +379,15 @@ void Server::Reload() {
   s.OnEveryLane([made = *tls](Lane& lane) { lane.tls = made; });
 }
 
+void Server::TakeUp(const Config& read) {
+  const LiveConfig::Changes changes = impl_->live.TakeUp(FittedToFiles(read, true));
+  for (const std::string& flag : changes.taken_up)
+    Log(LogLevel::kInfo, "Option taken up", {{"flag", flag}});
+  for (const std::string& flag : changes.waiting)
+    Log(LogLevel::kWarning, "Option is taken up at the next start", {{"flag", flag}});
+  SetLogVerbosity(impl_->live->v);
+}
+
 void Server::BeginShutdown() { impl_->shutting_down = true; }
 
 void Server::Drain() {
@@ -389,7 +402,7 @@ void Server::Drain() {
     DrainHttp2(lane.service);
     for (Signal* const watch : lane.service.watches) watch->Notify();
   });
-  const auto deadline = std::chrono::steady_clock::now() + s.config.shutdown_timeout;
+  const auto deadline = std::chrono::steady_clock::now() + s.live->shutdown_timeout;
   while (s.shared->requests.load() > 0 && std::chrono::steady_clock::now() < deadline) {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }

@@ -11,7 +11,7 @@
 
 namespace weir {
 
-// What Server::Reload() reads; some may be empty.
+// What is read again while the process runs; some may be empty.
 std::vector<std::string> FilesOf(const Config& config, const UpstreamConfig& upstream);
 
 class Server {
@@ -25,6 +25,9 @@ class Server {
   // Re-reads the CA bundle, the serving certificate and the credentials towards the API server; the
   // old ones stay on error.
   void Reload();
+  // Of a configuration that was read anew, what may change takes effect; the log says what does,
+  // and what waits for a restart.
+  void TakeUp(const Config& read);
 
   // /readyz fails from now on; everything is still served.
   void BeginShutdown();

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <unistd.h>
+#include <atomic>
 
 #include <cerrno>
 #include <chrono>
@@ -18,7 +19,7 @@ constexpr int kDebugVerbosity = 4;
 
 // Written by ConfigureLog() before other threads run, read ever after.
 LogFormat log_format = LogFormat::kText;
-int log_verbosity = 0;
+std::atomic<int> log_verbosity = 0;
 
 std::mutex& StderrMutex() {
   static auto* mutex = new std::mutex;  // Never destroyed: exit handlers may still log.
@@ -136,11 +137,13 @@ void ConfigureLog(LogFormat format, int verbosity) {
 }
 
 bool LogEnabled(LogLevel level) {
-  if (level == LogLevel::kDebug) return log_verbosity >= kDebugVerbosity;
-  return level == LogLevel::kError || log_verbosity >= 0;
+  if (level == LogLevel::kDebug) return LogVerbosity() >= kDebugVerbosity;
+  return level == LogLevel::kError || LogVerbosity() >= 0;
 }
 
-int LogVerbosity() { return log_verbosity; }
+int LogVerbosity() { return log_verbosity.load(std::memory_order_relaxed); }
+
+void SetLogVerbosity(int verbosity) { log_verbosity = verbosity; }
 
 void Log(LogLevel level, std::string_view message, std::initializer_list<LogField> fields,
          std::source_location where) {

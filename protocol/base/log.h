@@ -37,6 +37,8 @@ struct LogField {
 void ConfigureLog(LogFormat format, int verbosity);
 bool LogEnabled(LogLevel level);
 int LogVerbosity();
+// Thread-safe.
+void SetLogVerbosity(int verbosity);
 
 void Log(LogLevel level, std::string_view message, std::initializer_list<LogField> fields = {},
          std::source_location where = std::source_location::current());

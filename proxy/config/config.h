@@ -1,7 +1,7 @@
 // Every option of `weir`, from flags and from the file that --config names.
 //
 // Flags are named as kube-apiserver names theirs. In the file the flag `--a-b` is the key `aB`; a
-// flag beats the file. Immutable after LoadConfig(). Each option is explained in
+// flag beats the file. Immutable after LoadConfig(); see live_config.h. Each option is explained in
 // deploy/weir.sample.yaml and by --help.
 #pragma once
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cctype>
 #include <charconv>
 #include <limits>
@@ -378,6 +379,13 @@ void AddProcess(std::vector<Option>& table) {
   table.push_back(Count(kGroup, "v", &Config::v, 0, 10, "Log verbosity, as klog's."));
 }
 
+// What is read anew wherever it is used, and not held by something that is made once.
+bool IsLive(const Option& option) {
+  constexpr std::string_view kOthers[] = {"http2-max-streams-per-connection", "goaway-chance",
+                                          "watch-reauthorize-interval", "v"};
+  return option.group == kLimits || std::ranges::find(kOthers, option.flag) != std::end(kOthers);
+}
+
 }  // namespace
 
 const std::vector<Option>& OptionTable() {
@@ -389,6 +397,7 @@ const std::vector<Option>& OptionTable() {
     AddAuth(options);
     AddLimits(options);
     AddProcess(options);
+    for (Option& option : options) option.live = IsLive(option);
     return options;
   }();
   return table;

@@ -22,6 +22,7 @@ struct Option {
   std::string_view help;   // One sentence.
   Kind kind = Kind::kScalar;
   bool in_file = true;
+  bool live = false;  // May change in the file while the process runs; no list.
 
   // `values` has exactly one element, or for kList any number. The error says what is wanted.
   std::function<Status(Config&, const std::vector<std::string>& values)> set;

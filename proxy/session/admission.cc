@@ -68,25 +68,25 @@ Caller Caller::OfAddress(const std::string& address) {
 }
 
 Admission::Bounds Admission::BoundsOf(Pool pool) const {
-  const uint32_t percent = config_.max_share_per_user;
+  const uint32_t percent = config_->max_share_per_user;
   const auto shared = [percent](int64_t all) {
     return Bounds{all, percent >= 100 ? kUnbounded : PercentOf<int64_t>(all, percent)};
   };
   switch (pool) {
     case Pool::kCached:
-      return shared(config_.max_cached_requests_inflight);
+      return shared(config_->max_cached_requests_inflight);
     case Pool::kForwardedRead:
-      return shared(config_.max_requests_inflight);
+      return shared(config_->max_requests_inflight);
     case Pool::kForwardedWrite:
-      return shared(config_.max_mutating_requests_inflight);
+      return shared(config_->max_mutating_requests_inflight);
     case Pool::kLongRunning:
-      return shared(config_.max_watches);
+      return shared(config_->max_watches);
     case Pool::kProbe:
       return {kProbes, kUnbounded};
     case Pool::kUserConnection:
-      return {kUnbounded, shared(config_.max_connections).each};
+      return {kUnbounded, shared(config_->max_connections).each};
     case Pool::kAddressConnection: {
-      const int64_t each = config_.max_connections_per_address;
+      const int64_t each = config_->max_connections_per_address;
       return {kUnbounded, each > 0 ? each : kUnbounded};
     }
     case Pool::kCount:
@@ -128,8 +128,8 @@ std::optional<Admission::Ticket> Admission::Enter(Pool pool, const Caller& calle
 }
 
 bool Admission::TakeBytes(const Caller& caller, uint64_t bytes) {
-  const uint64_t all = config_.max_bytes_inflight;
-  const uint32_t percent = config_.max_share_per_user;
+  const uint64_t all = config_->max_bytes_inflight;
+  const uint32_t percent = config_->max_share_per_user;
   const uint64_t each = percent >= 100 ? all : PercentOf<uint64_t>(all, percent);
   const uint64_t before = bytes_.fetch_add(bytes);
   bool room = caller.exempt || before == 0 || before + bytes <= all;

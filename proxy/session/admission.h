@@ -22,7 +22,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "protocol/base/mutex.h"
 #include "proxy/auth/authenticator.h"
-#include "proxy/config/config.h"
+#include "proxy/config/live_config.h"
 
 namespace weir {
 
@@ -88,7 +88,7 @@ class Admission {
     uint64_t bytes_ = 0;
   };
 
-  explicit Admission(const Config& config) : config_(config) {}
+  explicit Admission(const LiveConfig& config) : config_(config) {}
   Admission(const Admission&) = delete;
   Admission& operator=(const Admission&) = delete;
 
@@ -124,7 +124,7 @@ class Admission {
   bool TakeBytes(const Caller& caller, uint64_t bytes);
   void Leave(Pool pool, const Caller& caller, uint64_t bytes);
 
-  const Config& config_;
+  const LiveConfig& config_;
   std::array<std::atomic<int64_t>, kPools> in_use_{};
   std::atomic<uint64_t> bytes_{0};
   std::array<Shard, 16> shards_;

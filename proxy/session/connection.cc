@@ -52,7 +52,7 @@ void SayThatThisIsHttps(int socket) {
 
 // False: there is no TLS here, and nothing more to do.
 Async<bool> ShakeHands(ClientConnection& c) {
-  const Config& config = c.service.shared.config;
+  const Config& config = *c.service.shared.config;
   HandshakeGate::Limits limits;
   limits.max_in_flight = config.max_handshakes_inflight / std::max(config.workers, 1u);
   limits.per_second = config.max_handshakes_per_second;

@@ -198,7 +198,7 @@ Async<void> ForwardRequest(Service& service, Exchange& exchange) {
     co_return;
   }
   std::variant<ForwardAs, ApiError> chosen = ChooseCredential(
-      request.headers, credentials, service.shared.config, service.shared.upstream);
+      request.headers, credentials, *service.shared.config, service.shared.upstream);
   if (auto* const refused = std::get_if<ApiError>(&chosen); refused != nullptr) {
     co_await RespondError(exchange, std::move(*refused));
     co_return;
@@ -213,7 +213,7 @@ Async<void> ForwardRequest(Service& service, Exchange& exchange) {
   const bool go_on = co_await MeetExpectation(exchange);
   if (!go_on) co_return;
   const bool long_running = IsLongRunning(request);
-  RequestBody body(exchange, !long_running, service.shared.config.min_body_rate);
+  RequestBody body(exchange, !long_running, service.shared.config->min_body_rate);
   const Status ahead = co_await body.ReadAhead();
   if (!ahead.ok()) {
     co_await RefuseBody(exchange, ahead);

@@ -112,7 +112,7 @@ class Http1Exchange final : public Exchange {
 
   Async<Status> Drain() override {
     if (!pending_.empty()) c_.stream.Write(std::exchange(pending_, {}));
-    co_return co_await c_.stream.Flush(c_.service.shared.config.write_stall_timeout);
+    co_return co_await c_.stream.Flush(c_.service.shared.config->write_stall_timeout);
   }
 
   Stream* SwitchProtocols(http::ResponseHead head, std::string& received) override {
@@ -214,7 +214,7 @@ Async<bool> SkipBody(Connection& c) {
 
 // One request; whether another may follow.
 Async<bool> ServeRequest(Connection& c) {
-  const Config& config = c.service.shared.config;
+  const Config& config = *c.service.shared.config;
   http::HeadLimits limits;
   limits.max_head_bytes = config.max_header_bytes;
   limits.max_target_bytes = config.max_url_bytes;

@@ -86,7 +86,7 @@ void Http2Session::WriteOut(std::span<const std::string_view> pieces) {
 // The socket is full: nothing is framed until it has taken what it got.
 Async<void> Http2Session::AwaitDrained(std::shared_ptr<Http2Session> self) {
   const Status drained = co_await self->client_->stream.Flush(
-      self->client_->service.shared.config.write_stall_timeout);
+      self->client_->service.shared.config->write_stall_timeout);
   if (!drained.ok()) co_return self->Break();
   self->blocked_ = false;
   self->changed_ = true;

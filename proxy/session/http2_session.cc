@@ -55,9 +55,9 @@ bool Happens(double chance) {
 Http2Session::Http2Session(std::shared_ptr<ClientConnection> client)
     : none_running(client->service.worker),
       client_(std::move(client)),
-      limits_(LimitsOf(client_->service.shared.config)),
-      max_streams_(client_->service.shared.config.http2_max_streams_per_connection > 0
-                       ? client_->service.shared.config.http2_max_streams_per_connection
+      limits_(LimitsOf(*client_->service.shared.config)),
+      max_streams_(client_->service.shared.config->http2_max_streams_per_connection > 0
+                       ? client_->service.shared.config->http2_max_streams_per_connection
                        : kDefaultStreams),
       guard_(worker().Now()),
       idle_since_(worker().Now()) {
@@ -154,7 +154,7 @@ TimePoint Http2Session::due() const {
   TimePoint due = TimePoint::max();
   if (!heard_) due = idle_since_ + ClientConnection::kFirstByteTimeout;
   if (block_since_ != TimePoint::max())
-    due = std::min(due, block_since_ + client_->service.shared.config.read_header_timeout);
+    due = std::min(due, block_since_ + client_->service.shared.config->read_header_timeout);
   if (streams_.empty() && running == 0)
     due = std::min(due, idle_since_ + ClientConnection::kIdleTimeout);
   return due;
@@ -195,7 +195,7 @@ void Http2Session::BeforeAnswer(const Http2Stream& stream, int status) {
       status == 401 ||
       shared.authenticator.Inspect(client_->certificate, stream.request().headers).kind ==
           Credentials::Kind::kNone;
-  if (nobody || shared.closing.load() || Happens(shared.config.goaway_chance)) GoAway();
+  if (nobody || shared.closing.load() || Happens(shared.config->goaway_chance)) GoAway();
 }
 
 void Http2Session::SubmitHead(Http2Stream& stream, int status, const http::HeaderList& headers,

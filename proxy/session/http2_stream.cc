@@ -198,7 +198,7 @@ Async<Status> Http2Stream::WaitUntilTaken(bool end) {
   session_.Pump();
   // Nobody may be there for it at the end of the turn.
   if (session_.client().service.shared.closing.load()) session_.FlushNow();
-  const Duration stall = session_.client().service.shared.config.write_stall_timeout;
+  const Duration stall = session_.client().service.shared.config->write_stall_timeout;
   uint64_t taken = taken_;
   for (;;) {
     if (end && end_sent_ && (closed_ || !session_.blocked())) co_return OkStatus();

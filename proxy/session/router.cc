@@ -149,7 +149,7 @@ Async<std::shared_ptr<const Authorized>> Authorize(Service& service, Exchange& e
 // Serves a read from the cache. Why, where upstream is to answer instead.
 Async<std::optional<Elsewhere>> TryCache(Service& service, Exchange& exchange,
                                          const ReadRequest& request, Outcome& outcome) {
-  if (IsExcluded(service.shared.config, request.resource)) co_return ForwardReason::kExcluded;
+  if (IsExcluded(*service.shared.config, request.resource)) co_return ForwardReason::kExcluded;
   if (IsSingleKeyNow(request) || IsUnprovable(request)) co_return ForwardReason::kFreshness;
   if (PagesByNamespaceField(request) || PagesByNode(request)) co_return ForwardReason::kSelector;
 

@@ -9,7 +9,7 @@
 #include "proxy/auth/authenticator.h"
 #include "proxy/auth/authorizer.h"
 #include "proxy/auth/review_client.h"
-#include "proxy/config/config.h"
+#include "proxy/config/live_config.h"
 #include "proxy/net/handshake_gate.h"
 #include "proxy/net/signal.h"
 #include "proxy/net/worker.h"
@@ -25,7 +25,7 @@ class Http2Session;
 
 // Process-wide, thread-safe.
 struct ServiceShared {
-  const Config& config;
+  const LiveConfig& config;
   // Made once the workers run, before the first connection is accepted.
   const std::unique_ptr<Registry>& registry;
   Authenticator& authenticator;
@@ -38,7 +38,7 @@ struct ServiceShared {
   std::atomic<int64_t> requests{0};  // In flight, watches and forwarded streams included.
   Admission admission{config};
   PastWatches past_watches{};
-  const IdentityHeaderNames identity_headers = IdentityHeaderNames::Of(config);
+  const IdentityHeaderNames identity_headers = IdentityHeaderNames::Of(*config);
 };
 
 // Of one worker; thread-affine. Outlives the worker's sessions.

@@ -62,7 +62,7 @@ Async<void> CarryBytes(Service& service, Exchange& exchange, UpstreamConnection&
   upstream.Write(from_client);
   client->Write(from_upstream);
   TunnelOptions options;
-  options.idle_timeout = service.shared.config.streaming_connection_idle_timeout;
+  options.idle_timeout = service.shared.config->streaming_connection_idle_timeout;
   options.from_a = [](size_t bytes) { ProcessMetrics().tunnel_bytes_up.Add(bytes); };
   options.from_b = [](size_t bytes) { ProcessMetrics().tunnel_bytes_down.Add(bytes); };
   const TunnelEnd end = co_await RunTunnel(*client, upstream, options);

@@ -115,7 +115,7 @@ Async<void> WatchSession::Run(const ReadRequest& request,
     gone_ = true;
     signal_.Notify();
   });
-  const Duration interval = service_.shared.config.watch_reauthorize_interval;
+  const Duration interval = service_.shared.config->watch_reauthorize_interval;
   TimePoint next_check =
       interval > Duration(0) ? worker.Now() + Shortened(interval) : TimePoint::max();
 

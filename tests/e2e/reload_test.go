@@ -116,3 +116,51 @@ func TestRotatedFilesAreTakenUpAtOnce(t *testing.T) {
 	v.exchange(map[string]string{"tls.crt": first.CertFile, "tls.key": first.KeyFile, "ca.crt": ca.CertFile})
 	within("the first ones once more", func() bool { return server() == "rotated-first" && status() == http.StatusUnauthorized })
 }
+
+// TestTheConfigurationIsTakenUp: limits follow the file, connections that are open included; a file that cannot be used
+// changes nothing, and what only a start can take up is said to wait.
+func TestTheConfigurationIsTakenUp(t *testing.T) {
+	needsWeir(t)
+	file := filepath.Join(t.TempDir(), "weir.yaml")
+	write := func(text string) {
+		must(t, os.WriteFile(file+".new", []byte("apiVersion: weir/v1alpha1\nkind: WeirConfiguration\n"+text), 0o600))
+		must(t, os.Rename(file+".new", file))
+	}
+	write("maxUrlBytes: 2000\n")
+	w := startWeir(t, oracle.WeirOptions{Args: []string{"--config", file}})
+	clients := []*caller{newCaller(t, w.URL, cluster.Admin, true), newCaller(t, w.URL, cluster.Admin, false)}
+	long := request{Path: "/api/v1/namespaces/a/configmaps?resourceVersion=0&labelSelector=x+in+(" + strings.Repeat("a,", 1500) + "a)"}
+	within := func(what string, done func() bool) {
+		t.Helper()
+		for start := time.Now(); !done(); time.Sleep(50 * time.Millisecond) {
+			if time.Since(start) > 10*time.Second {
+				t.Fatalf("%s: not in time\n%s", what, w.Process.LogTail())
+			}
+		}
+	}
+	all := func(status int) func() bool {
+		return func() bool {
+			for _, c := range clients {
+				if c.ask(long).Status != status {
+					return false
+				}
+			}
+			return true
+		}
+	}
+	logged := func(text string) func() bool {
+		return func() bool { return strings.Contains(w.Process.LogTail(), text) }
+	}
+	within("at first", all(http.StatusRequestURITooLong))
+	write("maxUrlBytes: 8000\ncacheIdleTimeout: 11m\n")
+	within("a longer URL", func() bool { return clients[1].ask(long).Status == http.StatusOK })
+	within("what waits", logged(`Option is taken up at the next start`))
+	write("maxUrlBytes: 8000\nmaxWatches: many\n")
+	within("what is no number", logged(`Keeping the configuration that is in use`))
+	write("maxUrlBytes: 2000\n")
+	within("as at first", func() bool { return clients[1].ask(long).Status == http.StatusRequestURITooLong })
+	write("maxUrlBytes: 8000\n")
+	clients[0] = newCaller(t, w.URL, cluster.Admin, true) // An HTTP/2 connection keeps what it began with.
+	within("a new connection", func() bool { return clients[1].ask(long).Status == http.StatusOK })
+	within("both", all(http.StatusOK))
+}

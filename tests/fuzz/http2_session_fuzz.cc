@@ -37,7 +37,7 @@ struct Process {
         authorizer(Authorizer::Make({})),
         upstream(MakeUpstream()),
         pool(worker, upstream),
-        shared{config, registry, *authenticator, *authorizer, *upstream},
+        shared{live, registry, *authenticator, *authorizer, *upstream},
         service{shared, worker, pool, reviews, {}} {
     config.max_header_fields = 32;
     config.max_header_bytes = 4096;
@@ -50,6 +50,7 @@ struct Process {
   }
 
   Config config;
+  LiveConfig live{config};
   Worker worker{0};
   std::unique_ptr<Registry> registry;
   std::unique_ptr<Authenticator> authenticator;

@@ -45,7 +45,8 @@ class AdmissionTest : public ::testing::Test {
   }
 
   Config config_;
-  Admission admission_{config_};
+  LiveConfig live_{config_};
+  Admission admission_{live_};
   std::vector<Admission::Ticket> tickets_;
 };
 

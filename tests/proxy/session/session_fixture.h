@@ -102,7 +102,7 @@ class SessionTest : public ::testing::Test {
       : front_proxy_(api_server_.tls().ca().Issue({.subject = {{"CN", "front-proxy"}}})),
         upstream_(MakeUpstream()),
         pool_(worker_, upstream_),
-        shared_{config_, registry_, authenticator_, authorizer_, *upstream_},
+        shared_{live_, registry_, authenticator_, authorizer_, *upstream_},
         service_{shared_, worker_, pool_, reviews_, {}} {
     config_.max_requests_inflight = 100;
     auto fake = std::make_unique<FakeRegistry>();
@@ -164,6 +164,7 @@ class SessionTest : public ::testing::Test {
   ScriptedServer api_server_;
   TestCertificate front_proxy_;
   Config config_;
+  LiveConfig live_{config_};
   Worker worker_{0};
   std::shared_ptr<Upstream> upstream_;
   UpstreamPool pool_;
