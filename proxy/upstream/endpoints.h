@@ -21,7 +21,7 @@ class Endpoints : public std::enable_shared_from_this<Endpoints> {
   enum class Health : uint8_t {
     kReady,     // Or never checked.
     kNotReady,  // Answers, and says that it is starting or shutting down.
-    kDead,      // Does not answer.
+    kDead,      // Does not answer, and sends nothing else.
   };
   // Something that lasts and is of no use once its endpoint is dead: a connection. Called on its
   // own executor only.
@@ -60,6 +60,15 @@ class Endpoints : public std::enable_shared_from_this<Endpoints> {
 
   // It could not be reached.
   void NoteFailure(size_t endpoint, TimePoint now);
+  // Something came from it.
+  void NoteHeard(size_t endpoint, TimePoint now) {
+    if (count() > 1)
+      all_[endpoint].heard.store(now.time_since_epoch().count(), std::memory_order_relaxed);
+  }
+  // When something did last.
+  TimePoint heard(size_t endpoint) const {
+    return TimePoint(Duration(all_[endpoint].heard.load()));
+  }
   Health health(size_t endpoint) const { return all_[endpoint].health.load(); }
   // Tells the members of one that is dead from now on, each by a post to its executor.
   void SetHealth(size_t endpoint, Health health);
@@ -75,6 +84,7 @@ class Endpoints : public std::enable_shared_from_this<Endpoints> {
   struct Endpoint {
     std::atomic<Health> health{Health::kReady};
     std::atomic<int64_t> failed{0};  // When, since the clock's epoch.
+    std::atomic<int64_t> heard{0};   // Likewise.
     std::atomic<int64_t> requests{0};
   };
   struct Place {

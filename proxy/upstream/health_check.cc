@@ -17,6 +17,9 @@ using Health = Endpoints::Health;
 constexpr Duration kInterval = std::chrono::milliseconds(250);
 constexpr Duration kTimeout = std::chrono::milliseconds(350);
 constexpr int kSilent = 2;
+// One that sends events or answers meanwhile is slow, not silent: to leave it would only give its
+// work to others that are as busy.
+constexpr Duration kHeardLately = 2 * kTimeout - std::chrono::milliseconds(50);
 
 // The status of /readyz. Keeps the connection in `connection` where it can be used again.
 Async<StatusOr<int>> AskReady(Worker& worker, Upstream& upstream, size_t endpoint,
@@ -73,7 +76,7 @@ Async<void> CheckFor(Worker& worker, std::shared_ptr<Upstream> upstream, size_t 
       // A 403 is an answer too: not everybody may see /readyz.
       health = *status < 500 ? Health::kReady : Health::kNotReady;
       why = "/readyz answers " + std::to_string(*status);
-    } else if (++failures >= kSilent) {
+    } else if (++failures >= kSilent && worker.Now() - endpoints.heard(endpoint) >= kHeardLately) {
       health = Health::kDead;
       why = Message(status.status());
     }

@@ -63,6 +63,16 @@ Async<StatusOr<std::unique_ptr<UpstreamConnection>>> UpstreamConnection::Open(
   co_return connection;
 }
 
+void UpstreamConnection::NoteHeard() {
+  upstream_.endpoints().NoteHeard(endpoint_, stream_.worker().Now());
+}
+
+StatusOr<std::string_view> UpstreamConnection::ReadBodyNow() {
+  StatusOr<std::string_view> piece = reader_.ReadBodyNow();
+  if (piece.ok() && !piece->empty()) NoteHeard();
+  return piece;
+}
+
 Async<Status> UpstreamConnection::SendHead(http::RequestHead head) {
   ++requests_;
   answered_ = false;
@@ -116,6 +126,7 @@ Async<StatusOr<http::ResponseHead>> UpstreamConnection::ReadHead(std::string_vie
   if (!bytes.ok() && abandoned_) co_return Unavailable("the API server does not answer any more");
   if (!bytes.ok()) co_return bytes.status();
   if (bytes->empty()) co_return Unavailable("the API server closed the connection");
+  NoteHeard();
   auto parsed = http::ParseResponseHead(*bytes, method);
   if (const auto* error = std::get_if<http::HttpError>(&parsed)) {
     Abort();

@@ -35,7 +35,7 @@ class UpstreamConnection final : private Endpoints::Member {
   // The next response head, 1xx included. `method` as sent.
   Async<StatusOr<http::ResponseHead>> ReadHead(std::string_view method, Duration timeout);
   Async<StatusOr<std::string_view>> ReadBody() { return reader_.ReadBody(); }
-  StatusOr<std::string_view> ReadBodyNow() { return reader_.ReadBodyNow(); }
+  StatusOr<std::string_view> ReadBodyNow();
   const http::HeaderList& trailers() const { return reader_.trailers(); }
   bool body_done() const { return reader_.body_done(); }
   // Takes what has arrived, at most `max_bytes`, for ReadBodyNow(). Ends the view of the last
@@ -69,6 +69,7 @@ class UpstreamConnection final : private Endpoints::Member {
   UpstreamConnection(Worker& worker, int socket, SSL* ssl, Upstream& upstream,
                      CredentialClass credential, size_t endpoint);
   void OnEndpointDead() override;
+  void NoteHeard();
 
   Upstream& upstream_;
   const CredentialClass credential_;

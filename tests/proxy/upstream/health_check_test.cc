@@ -18,15 +18,17 @@ using Health = Endpoints::Health;
 // Two API servers, of which the first does as it is told.
 class HealthCheckTest : public ::testing::Test {
  protected:
-  enum Mood { kWell, kShuttingDown, kSilent };
+  enum Mood { kWell, kShuttingDown, kSilent, kBusy };
 
   HealthCheckTest() {
     worker_.Start();
-    first_.OnRequest([this](const ScriptedServer::Request&) -> ScriptedServer::Reply {
+    first_.OnRequest([this](const ScriptedServer::Request& request) -> ScriptedServer::Reply {
       const Mood mood = mood_;
-      if (mood == kSilent) return "";
-      return mood == kWell ? Answer200("first")
-                           : "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 2\r\n\r\nno";
+      const bool asks_health = request.head.target == "/readyz";
+      if (mood == kSilent || (mood == kBusy && asks_health)) return "";
+      return mood == kWell || mood == kBusy
+                 ? Answer200("first")
+                 : "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 2\r\n\r\nno";
     });
     second_.OnRequest([](const ScriptedServer::Request&) { return Answer200("second"); });
     UpstreamConfig config;
@@ -86,6 +88,20 @@ TEST_F(HealthCheckTest, OneThatShutsDownGetsNothingNewUntilItIsReady) {
   WaitFor(Health::kReady);
   while (AskNow() != "first") {
   }
+}
+
+TEST_F(HealthCheckTest, OneThatIsOnlyTooBusyToSayHowItIsIsNotLeft) {
+  mood_ = kBusy;
+  const auto since = std::chrono::steady_clock::now();
+  int firsts = 0;
+  while (std::chrono::steady_clock::now() - since < std::chrono::seconds(3)) {
+    if (AskNow() == "first") ++firsts;
+    EXPECT_EQ(upstream_->endpoints().health(0), Health::kReady);
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  EXPECT_GT(firsts, 10);
+  mood_ = kSilent;
+  WaitFor(Health::kDead);
 }
 
 TEST_F(HealthCheckTest, OneThatFallsSilentIsLeftAndSoAreRequestsThatWaitForIt) {
