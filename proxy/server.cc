@@ -21,6 +21,7 @@
 #include "proxy/config/cipher_suites.h"
 #include "proxy/config/files.h"
 #include "proxy/config/live_config.h"
+#include "proxy/config/pem.h"
 #include "proxy/memory_trimmer.h"
 #include "proxy/net/listener.h"
 #include "proxy/session/connection.h"
@@ -206,18 +207,35 @@ struct Server::Impl {
   bool drained = false;
 };
 
+// A file that is named has to hold what it is named for: without a CA the system's would be
+// trusted, without a certificate somebody else asked for.
 StatusOr<Server::Impl::Credentials> Server::Impl::ReadCredentials() const {
   Credentials read{settings, {}, {}};
-  const auto refresh = [](const std::string& file, std::string& pem) -> Status {
-    if (file.empty()) return OkStatus();
-    WEIR_ASSIGN_OR_RETURN(pem, ReadSmallFile(file));
-    return OkStatus();
-  };
-  WEIR_TRY(refresh(settings.ca_file, read.upstream.ca_pem));
-  WEIR_TRY(refresh(settings.client_cert_file, read.upstream.client_cert_pem));
-  WEIR_TRY(refresh(settings.client_key_file, read.upstream.client_key_pem));
-  WEIR_TRY(refresh(config.proxy_client_cert_file, read.front_proxy_cert_pem));
-  WEIR_TRY(refresh(config.proxy_client_key_file, read.front_proxy_key_pem));
+  if (!settings.ca_file.empty()) {
+    WEIR_ASSIGN_OR_RETURN(read.upstream.ca_pem, ReadSmallFile(settings.ca_file));
+    if (const Status status = CheckCertificates(read.upstream.ca_pem); !status.ok())
+      return InvalidArgument(fmt::format("{}: {}", settings.ca_file, Message(status)));
+  }
+  // Either may stand in the kubeconfig itself.
+  const std::string& cert_file = settings.client_cert_file;
+  const std::string& key_file = settings.client_key_file;
+  if (!cert_file.empty()) {
+    WEIR_ASSIGN_OR_RETURN(read.upstream.client_cert_pem, ReadSmallFile(cert_file));
+  }
+  if (!key_file.empty()) {
+    WEIR_ASSIGN_OR_RETURN(read.upstream.client_key_pem, ReadSmallFile(key_file));
+  }
+  if (!cert_file.empty() || !key_file.empty()) {
+    const Status status = CheckKeyPair(read.upstream.client_cert_pem, read.upstream.client_key_pem);
+    if (!status.ok())
+      return InvalidArgument(fmt::format("{} {}: {}", cert_file, key_file, Message(status)));
+  }
+  if (!config.proxy_client_cert_file.empty()) {
+    WEIR_ASSIGN_OR_RETURN(KeyPairPem pair,
+                          ReadKeyPair(config.proxy_client_cert_file, config.proxy_client_key_file));
+    read.front_proxy_cert_pem = std::move(pair.cert);
+    read.front_proxy_key_pem = std::move(pair.key);
+  }
   return read;
 }
 

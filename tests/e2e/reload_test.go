@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -115,6 +116,51 @@ func TestRotatedFilesAreTakenUpAtOnce(t *testing.T) {
 	}
 	v.exchange(map[string]string{"tls.crt": first.CertFile, "tls.key": first.KeyFile, "ca.crt": ca.CertFile})
 	within("the first ones once more", func() bool { return server() == "rotated-first" && status() == http.StatusUnauthorized })
+}
+
+// TestEmptiedFilesChangeNothing: a file that a rotation has cut to nothing is not taken up. Without a CA the system's would
+// be trusted in its place, and every client's token would go to whoever has a certificate of one of those.
+func TestEmptiedFilesChangeNothing(t *testing.T) {
+	needsWeir(t)
+	args, err := cluster.WeirArgs(oracle.WeirOptions{Name: "weir-emptied"})
+	must(t, err)
+	folder := t.TempDir()
+	var own []string
+	for i := 0; i+1 < len(args); i++ {
+		if name := strings.TrimPrefix(args[i], "--proxy-client-"); name != args[i] {
+			text, err := os.ReadFile(args[i+1])
+			must(t, err)
+			file := filepath.Join(folder, name)
+			must(t, os.WriteFile(file, text, 0o600))
+			own = append(own, args[i], file)
+		}
+	}
+	if len(own) != 4 {
+		t.Fatalf("no front-proxy certificate among %q", args)
+	}
+	w := startWeir(t, oracle.WeirOptions{Name: "weir-emptied", Args: own})
+	user, err := cluster.CertUser("emptied", "system:masters")
+	must(t, err)
+	c := newCaller(t, w.URL, user, false)
+	ask := func() int { return c.ask(request{Path: "/api/v1/namespaces/a/configmaps/absent"}).Status }
+	if s := ask(); s != http.StatusNotFound {
+		t.Fatalf("at first: %d", s)
+	}
+	for i := 1; i < len(own); i += 2 {
+		text, err := os.ReadFile(own[i])
+		must(t, err)
+		must(t, os.Truncate(own[i], 0))
+		must(t, w.Process.Signal(syscall.SIGHUP))
+		for start := time.Now(); !strings.Contains(w.Process.LogTail(), filepath.Base(own[i])); time.Sleep(50 * time.Millisecond) {
+			if time.Since(start) > 10*time.Second {
+				t.Fatalf("%s: the log does not say so\n%s", own[i], w.Process.LogTail())
+			}
+		}
+		if s := ask(); s != http.StatusNotFound {
+			t.Errorf("with %s emptied: %d", own[i], s)
+		}
+		must(t, os.WriteFile(own[i], text, 0o600))
+	}
 }
 
 // TestTheConfigurationIsTakenUp: limits follow the file, connections that are open included; a file that cannot be used
