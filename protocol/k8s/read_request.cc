@@ -332,8 +332,6 @@ std::string_view ToString(ForwardReason reason) {
       return "selector";
     case ForwardReason::kFreshness:
       return "freshness";
-    case ForwardReason::kHistory:
-      return "history";
     case ForwardReason::kNotReady:
       return "not_ready";
   }

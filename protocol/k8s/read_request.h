@@ -63,7 +63,6 @@ enum class ForwardReason : uint8_t {
   kExcluded,  // Configured not to be cached, or not cacheable: see cache/registry.h.
   kSelector,  // A field that the type does not have, or that Weir does not look at; an odd name.
   kFreshness,  // GET or single-key LIST without a revision; no proof or no such history.
-  kHistory,    // A watch of what followed a revision that the cache does not remember.
   kNotReady,   // The cache has not synced in time.
 };
 std::string_view ToString(ForwardReason reason);

@@ -175,12 +175,6 @@ bool Resumes(const ReadRequest& request) {
          request.resource_version.value_or(Revision{}) != Revision{};
 }
 
-// Whether what followed is not here. Upstream's memory is another than ours, and longer than that
-// of a cache that has just begun. A revision that came in parts upstream cannot take up either.
-bool GoesOnFromGone(const ReadRequest& request, const Replica& replica) {
-  return Resumes(request) && replica.After(*request.resource_version) == Replica::Past::kGone;
-}
-
 // Of what upstream answers from etcd nothing is waited for: a revision is here at once, or upstream
 // is asked. Of history it has minutes. Only who names a revision that came in parts gets a 410,
 // since it was perhaps served the first of them; and nobody gets a state that a watch could not go
@@ -234,11 +228,11 @@ void AddWarnings(const TypeForm& form, http::HeaderList& headers) {
   }
 }
 
-Async<std::optional<Elsewhere>> ServeRead(Service& service, Exchange& exchange,
-                                          const ReadRequest& request,
-                                          std::shared_ptr<const Authorized> authorized,
-                                          std::shared_ptr<Replica> replica,
-                                          Admission::Ticket& ticket) {
+Async<std::optional<ForwardReason>> ServeRead(Service& service, Exchange& exchange,
+                                              const ReadRequest& request,
+                                              std::shared_ptr<const Authorized> authorized,
+                                              std::shared_ptr<Replica> replica,
+                                              Admission::Ticket& ticket) {
   const TimePoint asked = service.worker.Now();
   const bool uncached = IsUncachedUpstream(request.resource);
   if (uncached && AsksForThePast(request) && replica->state() == CacheState::kStarting)
@@ -272,13 +266,6 @@ Async<std::optional<Elsewhere>> ServeRead(Service& service, Exchange& exchange,
     co_await ServeList(service, exchange, request, *replica, std::move(state->snapshot), *how,
                        ticket);
   } else {
-    if (GoesOnFromGone(request, *replica)) {
-      if (auto place = service.shared.past_watches.Enter(service.worker.Now())) {
-        Elsewhere upstream(ForwardReason::kHistory);
-        upstream.place = std::move(*place);
-        co_return upstream;
-      }
-    }
     WatchSpec spec = WatchSpecOf(request, *replica, std::move(state->snapshot), how->form);
     state.reset();
     co_await ServeWatch(service, exchange, request, std::move(authorized), std::move(replica),

@@ -10,7 +10,6 @@
 #include "proxy/auth/authorizer.h"
 #include "proxy/session/admission.h"
 #include "proxy/session/exchange.h"
-#include "proxy/session/past_watches.h"
 #include "proxy/session/service.h"
 
 namespace weir {
@@ -21,23 +20,14 @@ ReadSpec SpecOf(const ReadRequest& request);
 // Whether it names a state, or what followed one, that a cache which begins now cannot have.
 bool AsksForThePast(const ReadRequest& request);
 
-// Why a read is to be forwarded, and what it holds while it is.
-struct Elsewhere {
-  // NOLINTNEXTLINE(google-explicit-constructor): most hold nothing.
-  Elsewhere(ForwardReason why) : reason(why) {}
-
-  ForwardReason reason;
-  PastWatches::Place place;
-};
-
 // Answers `request`, which is what `authorized` was made for. `ticket` is its room among the
-// requests in flight; of a LIST the bytes are counted there. Returns why where it is to be
+// requests in flight; of a LIST the bytes are counted there. Returns the reason where it is to be
 // forwarded instead: nothing has been sent then.
-Async<std::optional<Elsewhere>> ServeRead(Service& service, Exchange& exchange,
-                                          const ReadRequest& request,
-                                          std::shared_ptr<const Authorized> authorized,
-                                          std::shared_ptr<Replica> replica,
-                                          Admission::Ticket& ticket);
+Async<std::optional<ForwardReason>> ServeRead(Service& service, Exchange& exchange,
+                                              const ReadRequest& request,
+                                              std::shared_ptr<const Authorized> authorized,
+                                              std::shared_ptr<Replica> replica,
+                                              Admission::Ticket& ticket);
 
 // The stream of a watch that begins at `spec`. Its time runs since `asked`, as upstream's does, but
 // the state that it begins with always comes.

@@ -146,9 +146,9 @@ Async<std::shared_ptr<const Authorized>> Authorize(Service& service, Exchange& e
   co_return nullptr;
 }
 
-// Serves a read from the cache. Why, where upstream is to answer instead.
-Async<std::optional<Elsewhere>> TryCache(Service& service, Exchange& exchange,
-                                         const ReadRequest& request, Outcome& outcome) {
+// Serves a read from the cache. The reason where upstream is to answer instead.
+Async<std::optional<ForwardReason>> TryCache(Service& service, Exchange& exchange,
+                                             const ReadRequest& request, Outcome& outcome) {
   if (IsExcluded(*service.shared.config, request.resource)) co_return ForwardReason::kExcluded;
   if (IsSingleKeyNow(request) || IsUnprovable(request)) co_return ForwardReason::kFreshness;
   if (PagesByNamespaceField(request) || PagesByNode(request)) co_return ForwardReason::kSelector;
@@ -187,9 +187,9 @@ Async<std::optional<Elsewhere>> TryCache(Service& service, Exchange& exchange,
   std::optional<std::shared_ptr<Replica>> replica = co_await promise.Take();
   if (*replica == nullptr) co_return ForwardReason::kExcluded;
   outcome.source = SourceLabel::kCache;
-  auto upstream = co_await ServeRead(service, exchange, request, authorized, *replica, *ticket);
-  if (upstream.has_value()) outcome.source = SourceLabel::kLocal;
-  co_return upstream;
+  const auto reason = co_await ServeRead(service, exchange, request, authorized, *replica, *ticket);
+  if (reason.has_value()) outcome.source = SourceLabel::kLocal;
+  co_return reason;
 }
 
 Async<void> Route(Service& service, Exchange& exchange, Outcome& outcome) {
@@ -202,16 +202,16 @@ Async<void> Route(Service& service, Exchange& exchange, Outcome& outcome) {
     co_return;
   }
   std::variant<ReadRequest, ForwardReason> classified = ClassifyRead(exchange.request());
-  std::optional<Elsewhere> upstream;
+  std::optional<ForwardReason> reason;
   if (const auto* request = std::get_if<ReadRequest>(&classified)) {
     outcome.verb = LabelOf(request->verb);
-    upstream = co_await TryCache(service, exchange, *request, outcome);
+    reason = co_await TryCache(service, exchange, *request, outcome);
   } else {
-    upstream.emplace(std::get<ForwardReason>(classified));
+    reason = std::get<ForwardReason>(classified);
   }
-  if (!upstream.has_value()) co_return;
+  if (!reason.has_value()) co_return;
   outcome.source = SourceLabel::kForward;
-  ProcessMetrics().forwarded[static_cast<size_t>(upstream->reason)].Add();
+  ProcessMetrics().forwarded[static_cast<size_t>(*reason)].Add();
   co_await ForwardRequest(service, exchange);
 }
 

@@ -16,7 +16,6 @@
 #include "proxy/session/admission.h"
 #include "proxy/session/http2_output.h"
 #include "proxy/session/identity_headers.h"
-#include "proxy/session/past_watches.h"
 #include "proxy/upstream/pool.h"
 
 namespace weir {
@@ -37,7 +36,6 @@ struct ServiceShared {
   std::atomic<int64_t> connections{0};
   std::atomic<int64_t> requests{0};  // In flight, watches and forwarded streams included.
   Admission admission{config};
-  PastWatches past_watches{};
   const IdentityHeaderNames identity_headers = IdentityHeaderNames::Of(*config);
 };
 

@@ -404,16 +404,7 @@ TEST_F(RouterTest, ASlowWatcherIsParkedAndCatchesUpFromTheLog) {
   });
 }
 
-TEST_F(RouterTest, AWatchFromBeforeTheLogGoesOnUpstream) {
-  const auto watch = HandleGet("/api/v1/pods?watch=1&resourceVersion=5");
-  EXPECT_EQ(watch->body, "from upstream");
-  EXPECT_THAT(UpstreamTargets(), ElementsAre("/api/v1/pods?watch=1&resourceVersion=5"));
-  EXPECT_THAT(authorizer_.asked, SizeIs(1));
-}
-
-TEST_F(RouterTest, WhereTooManyGoOnUpstreamAWatchFromBeforeTheLogIsToldAndEnds) {
-  std::vector<PastWatches::Place> taken;
-  while (auto place = shared_.past_watches.Enter(worker_.Now())) taken.push_back(*std::move(place));
+TEST_F(RouterTest, AWatchThatFellBehindItsRevisionIsToldAndEnds) {
   const auto watch = HandleGet("/api/v1/pods?watch=1&resourceVersion=5");
   EXPECT_EQ(watch->status(), 200);
   EXPECT_THAT(watch->body, AllOf(HasSubstr(R"("type":"ERROR")"), HasSubstr("410")));
