@@ -52,6 +52,7 @@ void Replay(const Batch& batch, size_t count, ObjectTree& tree) {
 void EventLog::Reset(std::deque<BatchRef> log) {
   batches_ = std::move(log);
   rebuilt_.reset();
+  dropped_gaps_.clear();
   newest_ = empty() ? Snapshot{} : batches_.back()->snapshot.value();
   oldest_ = empty() ? Revision{} : OldestOf(*batches_.front());
 }
@@ -78,6 +79,11 @@ void EventLog::DropFront() {
   const Batch& front = *batches_.front();
   if (front.gap_after) {
     oldest_ = std::max(oldest_, front.revision);
+    dropped_gaps_.emplace_back(*front.gap_after, front.revision);
+    if (dropped_gaps_.size() > kMaxGaps) {
+      dropped_gaps_[1].first = dropped_gaps_[0].first;
+      dropped_gaps_.pop_front();
+    }
   } else if (!front.events.empty()) {
     const Revision last = front.events.back().revision;
     // Of a revision whose parts are forgotten nobody could tell that it had some.
@@ -107,6 +113,17 @@ bool EventLog::CameInParts(Revision revision) const {
   return false;
 }
 
+bool EventLog::InsideGap(Revision revision) const {
+  const size_t above = FirstAbove(revision);
+  if (above < batches_.size() && batches_[above]->gap_after &&
+      *batches_[above]->gap_after < revision) {
+    return true;
+  }
+  return std::any_of(dropped_gaps_.begin(), dropped_gaps_.end(), [&](const auto& gap) {
+    return gap.first < revision && revision < gap.second;
+  });
+}
+
 EventLog::Start EventLog::StartAfterAll(Revision from) const {
   if (empty() || from < oldest_) return NotCovered(oldest_);
   const size_t index = FirstAbove(from);
@@ -114,7 +131,7 @@ EventLog::Start EventLog::StartAfterAll(Revision from) const {
     return {true, from > revision(), end_sequence(), {}};
   }
   const Batch& batch = *batches_[index];
-  if (batch.gap_after && *batch.gap_after < from) return NotCovered(batch.revision);
+  if (InsideGap(from)) return NotCovered(batch.revision);
   return {true, false, batch.first_sequence + EventsUpTo(batch, from), {}};
 }
 

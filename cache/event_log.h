@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <utility>
 
 #include "cache/batch.h"
 #include "cache/snapshot.h"
@@ -75,6 +76,9 @@ class EventLog {
   // Whether what happened at `revision` came in more than one batch: nobody knows which part of it
   // a reader has seen that names the revision. O(log n).
   bool CameInParts(Revision revision) const;
+  // Whether it lies strictly inside the gap of a resynchronisation, also of one that is forgotten:
+  // who names it may have been told of a part of the difference only. O(log n).
+  bool InsideGap(Revision revision) const;
   // For a reader that has seen everything up to `from`: too old below oldest(), strictly inside the
   // gap of a resynchronisation, whose deletions carry borrowed revisions, and where `from` came in
   // parts. O(log n).
@@ -93,6 +97,7 @@ class EventLog {
 
   // Applying an event to a tree costs a few microseconds.
   static constexpr size_t kMaxReplay = 2000;
+  static constexpr size_t kMaxGaps = 16;
 
  private:
   void DropFront();
@@ -105,6 +110,9 @@ class EventLog {
   Snapshot newest_;
   Revision oldest_;
   std::optional<Snapshot> rebuilt_;
+  // Ends of gaps whose batches were dropped, oldest first; at most kMaxGaps, of which the oldest
+  // spans those before it.
+  std::deque<std::pair<Revision, Revision>> dropped_gaps_;
 };
 
 }  // namespace weir

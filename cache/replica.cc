@@ -50,7 +50,7 @@ class LogReplica final : public Replica {
   }
 
   Past After(Revision revision) const override {
-    if (log_->CameInParts(revision)) return Past::kInParts;
+    if (log_->CameInParts(revision) || log_->InsideGap(revision)) return Past::kInParts;
     return log_->StartAfter(revision).covered ? Past::kHere : Past::kGone;
   }
 

@@ -153,7 +153,8 @@ class Replica {
   enum class Past : uint8_t {
     kHere,     // All of it is here, or will come.
     kGone,     // Some is not, or not in its order: 410.
-    kInParts,  // The revision came in parts, of which the reader has seen some: 410.
+    kInParts,  // The revision came in parts, or is of a difference, of which the reader may have
+               // seen some: 410, here and from anybody else.
   };
   virtual Past After(Revision revision) const = 0;
 

@@ -176,9 +176,9 @@ bool Resumes(const ReadRequest& request) {
 }
 
 // Of what upstream answers from etcd nothing is waited for: a revision is here at once, or upstream
-// is asked. Of history it has minutes. Only who names a revision that came in parts gets a 410,
-// since it was perhaps served the first of them; and nobody gets a state that a watch could not go
-// on from.
+// is asked. Of history it has minutes. Only who names a revision that came in parts, or inside
+// a gap, gets a 410, since it was perhaps told of the first of them; and nobody gets a state that a
+// watch could not go on from.
 bool IsHere(const ReadRequest& request, const Replica& replica, const Snapshot& snapshot) {
   using Past = Replica::Past;
   if (request.continue_token.has_value()) return true;

@@ -133,6 +133,21 @@ TEST_F(EventLogTest, AfterAResynchronisationIsDroppedItsWholeGapIsTooOld) {
   Append(2);
   EXPECT_EQ(RefusedFor(155), 160u);
   EXPECT_EQ(RefusedFor(160), 0u);
+  EXPECT_TRUE(log_.InsideGap(Revision{155})) << "it is remembered";
+  for (const uint64_t outside : {99u, 100u, 160u, 161u})
+    EXPECT_FALSE(log_.InsideGap(Revision{outside})) << outside;
+}
+
+TEST_F(EventLogTest, OfManyGapsTheOldestAreRememberedAsOne) {
+  for (uint64_t r = 110; r <= 100 + 20 * 10; r += 10) {
+    make_.PutAt("n/b", r - 5).Reach(r);
+    log_.Append(make_.Cut(true, Revision{r - 8}), 1);
+  }
+  make_.Put("n/c");
+  Append(make_.next_sequence() - 1);
+  for (uint64_t r = 110; r <= 100 + 20 * 10; r += 10)
+    EXPECT_TRUE(log_.InsideGap(Revision{r - 5})) << r;
+  EXPECT_FALSE(log_.InsideGap(Revision{295 + 6}));
 }
 
 TEST_F(EventLogTest, ALogThatWasJoinedLateDoesNotTrustWhatMayShareItsFirstRevision) {

@@ -95,6 +95,24 @@ TEST_F(UncachedTest, WhoMayHaveSeenAPartOfARevisionIsNotToldToGoOnFromIt) {
   EXPECT_TRUE(IsServed(watch + "111"));
 }
 
+TEST_F(UncachedTest, WhoMayHaveSeenAPartOfADifferenceIsNotToldToGoOnFromIt) {
+  const std::string watch = "/api/v1/events?watch=1&timeoutSeconds=1&resourceVersion=";
+  CallOn(worker_, [this] {
+    log_.DeleteAt("a/x", 112).PutAt("a/z", 117).Reach(120);
+    replica_->OnBatch(log_.Cut(true, Revision{106}), 1);
+  });
+  const size_t before = UpstreamTargets().size();
+  EXPECT_THAT(HandleGet(watch + "112")->body, HasSubstr("too old resource version: 112 (120)"));
+  EXPECT_EQ(UpstreamTargets().size(), before) << "which does not know what it was told";
+  EXPECT_TRUE(IsServed(watch + "106"));
+  EXPECT_TRUE(IsServed(watch + "120"));
+  // Nor when the log has moved on.
+  CallOn(worker_,
+         [this] { replica_->OnBatch(log_.PutAt("a/w", 130).Cut(), log_.next_sequence() - 1); });
+  EXPECT_THAT(HandleGet(watch + "112")->body, HasSubstr("too old resource version: 112"));
+  EXPECT_FALSE(IsServed(watch + "99")) << "etcd keeps more";
+}
+
 TEST_F(UncachedTest, AFeedThatBeginsHasNoPast) {
   const std::string watch = "/api/v1/events?watch=1&timeoutSeconds=1&resourceVersion=105";
   const std::string list = "/api/v1/events?resourceVersion=105";
