@@ -245,7 +245,7 @@ Async<void> ForwardRequest(Service& service, Exchange& exchange) {
     StatusOr<std::unique_ptr<UpstreamConnection>> connection =
         co_await service.pool.Acquire(credential, fresh);
     if (!connection.ok()) {
-      co_await RespondUnreachable(exchange, connection.status());
+      co_await RespondUnreachable(exchange, connection.status(), Sent::kNothing);
       co_return;
     }
     const bool reused = (*connection)->requests() > 0;
@@ -256,7 +256,8 @@ Async<void> ForwardRequest(Service& service, Exchange& exchange) {
       const bool elsewhere = (*connection)->abandoned() && left-- > 1;
       const bool again = elsewhere || (!fresh && reused);
       if (again && repeatable && absl::IsUnavailable(forwarded)) continue;
-      co_await RespondUnreachable(exchange, forwarded);
+      co_await RespondUnreachable(exchange, forwarded,
+                                  repeatable ? Sent::kNothing : Sent::kMayHaveActed);
       co_return;
     }
     service.pool.Release(std::move(*connection));

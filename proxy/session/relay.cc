@@ -36,14 +36,18 @@ Async<bool> RelayAnswer(Exchange& exchange, UpstreamConnection& connection, http
   co_return finished.ok();
 }
 
-Async<void> RespondUnreachable(Exchange& exchange, Status failure) {
+Async<void> RespondUnreachable(Exchange& exchange, Status failure, Sent sent) {
   if (absl::IsCancelled(failure)) {  // The client is gone, and nobody is there to be told.
     exchange.Abort();
     co_return;
   }
   Log(LogLevel::kWarning, "The API server did not answer a forwarded request",
       {{"err", Message(failure)}});
-  ApiError error = absl::IsUnavailable(failure)
+  ApiError error = absl::IsUnavailable(failure) && sent == Sent::kMayHaveActed
+                       ? ApiError::BadGateway(
+                             "the API server was lost before it answered; it may "
+                             "have done what it was asked to")
+                   : absl::IsUnavailable(failure)
                        ? ApiError::ServiceUnavailable("the API server cannot be reached", 1)
                    : absl::IsDeadlineExceeded(failure)
                        ? ApiError::Timeout()

@@ -15,8 +15,14 @@ inline constexpr Duration kAnswerTimeout = std::chrono::seconds(70);
 Async<bool> RelayAnswer(Exchange& exchange, UpstreamConnection& connection, http::ResponseHead head,
                         bool long_running);
 
+enum class Sent : uint8_t {
+  kNothing,       // Or nothing that matters if it comes twice.
+  kMayHaveActed,  // At least a part of something that may have changed the cluster.
+};
+
 // Upstream gave no answer that can be relayed: 503, 504 or 502. Cancelled: the client has left, and
-// is cut off.
-Async<void> RespondUnreachable(Exchange& exchange, Status failure);
+// is cut off. What may have acted gets no Retry-After: client-go would repeat it, whatever it is
+// (rest/with_retry.go), and where the API server itself cuts a connection it does not.
+Async<void> RespondUnreachable(Exchange& exchange, Status failure, Sent sent);
 
 }  // namespace weir

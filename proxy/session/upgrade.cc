@@ -87,7 +87,7 @@ Async<void> ForwardUpgrade(Service& service, Exchange& exchange, CredentialClass
   StatusOr<std::unique_ptr<UpstreamConnection>> opened =
       co_await service.pool.Acquire(credential, /*fresh=*/true);
   if (!opened.ok()) {
-    co_await RespondUnreachable(exchange, opened.status());
+    co_await RespondUnreachable(exchange, opened.status(), Sent::kNothing);
     co_return;
   }
   UpstreamConnection& connection = **opened;
@@ -95,7 +95,7 @@ Async<void> ForwardUpgrade(Service& service, Exchange& exchange, CredentialClass
   StatusOr<http::ResponseHead> answer =
       co_await ShakeHands(exchange, connection, std::move(head), long_running);
   if (!answer.ok()) {
-    co_await RespondUnreachable(exchange, answer.status());
+    co_await RespondUnreachable(exchange, answer.status(), Sent::kMayHaveActed);
     co_return;
   }
   if (const char* const wrong = WhyNotRelayed(*answer, protocol); wrong != nullptr) {

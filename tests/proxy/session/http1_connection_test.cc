@@ -187,8 +187,9 @@ TEST_F(Http1ConnectionTest, OnlyWhatChangesNothingIsSentTwice) {
 
   api_server_.OnRequest([](const ScriptedServer::Request&) { return Reply("", After::kCut); });
   Send(Line("POST /z") + "Content-Length: 2\r\n\r\nhi");
-  EXPECT_THAT(ReadUntil("\r\n\r\n"),
-              AllOf(StartsWith("HTTP/1.1 503 "), HasSubstr("Retry-After: 1\r\n")));
+  // It may have been done: client-go would repeat whatever is answered with a Retry-After.
+  EXPECT_THAT(ReadUntil("may have done"),
+              AllOf(StartsWith("HTTP/1.1 502 "), Not(HasSubstr("Retry-After"))));
   EXPECT_EQ(UpstreamTargets().size(), 4u);
 }
 
