@@ -76,6 +76,17 @@ struct Bundles {
   uint64_t generation() const { return GenerationOf(client) + GenerationOf(front_proxy); }
 };
 
+// As kube-apiserver: any user's certificate would be a front proxy's.
+Status CheckOverlap(const Bundles& bundles, const Authenticator::Options& options) {
+  if (bundles.client == nullptr || bundles.front_proxy == nullptr) return OkStatus();
+  if (!options.front_proxy_names.empty() || !bundles.client->Shares(*bundles.front_proxy))
+    return OkStatus();
+  return InvalidArgument(fmt::format(
+      "--{}={} and --{}={} have a certificate in common: name the front proxies' certificates with "
+      "--requestheader-allowed-names, or every user could speak for others",
+      kFrontProxyCa, options.front_proxy_ca_file, kClientCa, options.client_ca_file));
+}
+
 class AuthenticatorImpl final : public Authenticator {
  public:
   AuthenticatorImpl(Options options, Bundles bundles)
@@ -173,11 +184,13 @@ Status AuthenticatorImpl::Reload() {
   };
   const Status client = reload(kClientCa, options_.client_ca_file, fresh.client);
   const Status proxy = reload(kFrontProxyCa, options_.front_proxy_ca_file, fresh.front_proxy);
+  WEIR_TRY(CheckOverlap(fresh, options_));
   {
     const MutexLock lock(mutex_);
     bundles_ = std::move(fresh);
   }
-  return client.ok() ? proxy : client;
+  if (client.ok() || proxy.ok()) return client.ok() ? proxy : client;
+  return InvalidArgument(fmt::format("{}; {}", Message(client), Message(proxy)));
 }
 
 Credentials AuthenticatorImpl::Inspect(const CertificateVerdict& certificate,
@@ -186,6 +199,8 @@ Credentials AuthenticatorImpl::Inspect(const CertificateVerdict& certificate,
   if (headers.Count("Authorization") > 1) return Found(Credentials::Kind::kRejected);
   if (certificate.front_proxy) {
     if (auto user = IdentityOfHeaders(options_.front_proxy_headers, headers)) {
+      // A review could not ask about it: what is no text becomes another in JSON.
+      if (!IsText(*user)) return Found(Credentials::Kind::kRejected);
       AddAuthenticatedGroup(*user);
       user->expires = certificate.front_proxy_until;
       Credentials credentials = Found(Credentials::Kind::kCertificate);
@@ -305,6 +320,7 @@ StatusOr<std::unique_ptr<Authenticator>> Authenticator::Make(Options options) {
   WEIR_ASSIGN_OR_RETURN(bundles.client, ReadBundle(kClientCa, options.client_ca_file, 1));
   WEIR_ASSIGN_OR_RETURN(bundles.front_proxy,
                         ReadBundle(kFrontProxyCa, options.front_proxy_ca_file, 1));
+  WEIR_TRY(CheckOverlap(bundles, options));
   return std::make_unique<AuthenticatorImpl>(std::move(options), std::move(bundles));
 }
 

@@ -180,6 +180,15 @@ CertificateVerdict CaBundle::Verify(const PresentedCertificates& certificates) c
   return verdict;
 }
 
+bool CaBundle::Shares(const CaBundle& other) const {
+  const auto is_there = [&other](const Owned<X509>& mine) {
+    return std::any_of(
+        other.store_->members.begin(), other.store_->members.end(),
+        [&mine](const Owned<X509>& theirs) { return X509_cmp(mine.get(), theirs.get()) == 0; });
+  };
+  return std::any_of(store_->members.begin(), store_->members.end(), is_there);
+}
+
 std::vector<std::string> CaBundle::Describe() const {
   std::vector<std::string> lines;
   for (const Owned<X509>& member : store_->members) {

@@ -32,6 +32,8 @@ class CaBundle {
   const std::string& pem() const { return pem_; }
   // DER names, without repetitions, in the bundle's order.
   const std::vector<std::string>& subjects() const { return subjects_; }
+  // Whether a certificate is in both.
+  bool Shares(const CaBundle& other) const;
   // One line a certificate: subject, serial, notAfter. For the log.
   std::vector<std::string> Describe() const;
 

@@ -1,5 +1,7 @@
 #include "proxy/auth/request_headers.h"
 
+#include <simdjson.h>
+
 #include <algorithm>
 #include <string_view>
 
@@ -68,6 +70,17 @@ std::optional<Identity> IdentityOfHeaders(const RequestHeaderNames& names,
     }
   }
   return identity;
+}
+
+bool IsText(const Identity& identity) {
+  const auto is_text = [](const std::string& s) {
+    return simdjson::validate_utf8(s.data(), s.size());
+  };
+  if (!is_text(identity.name) || !is_text(identity.uid)) return false;
+  if (!std::all_of(identity.groups.begin(), identity.groups.end(), is_text)) return false;
+  return std::all_of(identity.extra.begin(), identity.extra.end(), [&](const auto& each) {
+    return is_text(each.first) && std::all_of(each.second.begin(), each.second.end(), is_text);
+  });
 }
 
 }  // namespace weir

@@ -26,5 +26,7 @@ struct RequestHeaderNames {
 // is the key, in lower case, then percent-decoded where it can be. Without system:authenticated.
 std::optional<Identity> IdentityOfHeaders(const RequestHeaderNames& names,
                                           const http::HeaderList& headers);
+// Whether all of it is UTF-8. Go takes any bytes, but no JSON carries them unchanged.
+bool IsText(const Identity& identity);
 
 }  // namespace weir

@@ -28,6 +28,8 @@ StatusOr<FileSetting> ReadSetting(const YAML::Node& key, const YAML::Node& value
   for (const YAML::Node& item : value) {
     if (!item.IsScalar())
       return InvalidArgument(fmt::format("{}: want a list of plain values", setting.key));
+    if (item.Scalar().empty())
+      return InvalidArgument(fmt::format("{}: an item of the list is empty", setting.key));
     setting.values.push_back(item.Scalar());
   }
   return setting;

@@ -28,10 +28,14 @@ Option Text(std::string_view group, std::string_view flag, std::string Config::*
 
 Option Texts(std::string_view group, std::string_view flag, Values Config::* member,
              std::string_view help) {
-  const auto set = [member](Config& c, const Values& v) {
+  const auto set = [member](Config& c, const Values& v) -> Status {
     (c.*member).clear();
     for (const std::string& text : v) {
-      for (std::string& item : SplitList(text)) (c.*member).push_back(std::move(item));
+      std::vector<std::string> items = SplitList(text);
+      // An unset variable of a template, perhaps; some empty lists mean everything.
+      if (items.empty() && !text.empty())
+        return InvalidArgument("want names; leave it empty for none");
+      for (std::string& item : items) (c.*member).push_back(std::move(item));
     }
     return OkStatus();
   };

@@ -21,13 +21,14 @@ bool IsTokenByte(unsigned char c) {
          kMarks.find(static_cast<char>(c)) != std::string_view::npos;
 }
 
-// A key of `extra` as part of a header's name: whatever is no token byte, and `%` itself, becomes
-// %XX.
+// A key of `extra` as part of a header's name: whatever is no token byte, `%` itself, and capitals,
+// of which the header's name keeps none, becomes %XX.
 std::string EscapeKey(std::string_view key) {
   std::string escaped;
   for (const char c : key) {
     const auto byte = static_cast<unsigned char>(c);
-    if (IsTokenByte(byte)) {
+    const bool capital = c >= 'A' && c <= 'Z';
+    if (IsTokenByte(byte) && !capital) {
       escaped += c;
     } else {
       escaped += fmt::format("%{:02X}", byte);
@@ -61,8 +62,6 @@ Status AddIdentity(const Identity& identity, std::string_view prefix, http::Head
   WEIR_TRY(add("User", identity.name));
   if (!identity.uid.empty()) WEIR_TRY(add("Uid", identity.uid));
   for (const std::string& group : identity.groups) WEIR_TRY(add("Group", group));
-  // Of an impersonated service account without any, upstream would make up the groups.
-  if (identity.groups.empty()) WEIR_TRY(add("Group", "system:authenticated"));
   for (const auto& [key, values] : identity.extra) {
     for (const std::string& value : values) WEIR_TRY(add("Extra-" + EscapeKey(key), value));
   }

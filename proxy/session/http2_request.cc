@@ -34,7 +34,10 @@ void Http2RequestBuilder::Add(std::string_view name, std::string_view value) {
     cookie_ += value;
     return;
   }
-  head_.headers.Add(name, http::TrimSpace(value));
+  // As HTTP/1.1 reads it. Go's HTTP/2 trims nothing, so that ` x` is another user than `x`.
+  const std::string_view trimmed = http::TrimSpace(value);
+  const bool exact = trimmed.size() != value.size() && NamesSomebody(name, own_);
+  head_.headers.Add(name, exact ? value : trimmed);
 }
 
 void Http2RequestBuilder::AddPseudo(std::string_view name, std::string_view value) {

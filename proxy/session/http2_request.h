@@ -12,6 +12,7 @@
 
 #include "protocol/http/head.h"
 #include "protocol/http/message.h"
+#include "proxy/session/identity_headers.h"
 
 namespace weir {
 
@@ -20,7 +21,9 @@ class Http2RequestBuilder {
   // RFC 9113 §8.1.1: the stream ends with PROTOCOL_ERROR.
   struct Malformed {};
 
-  explicit Http2RequestBuilder(const http::HeadLimits& limits) : limits_(limits) {}
+  // `own` outlives it.
+  Http2RequestBuilder(const http::HeadLimits& limits, const IdentityHeaderNames& own)
+      : limits_(limits), own_(own) {}
 
   // The next field. Beyond the limits nothing is kept: a field costs its size only.
   void Add(std::string_view name, std::string_view value);
@@ -37,6 +40,7 @@ class Http2RequestBuilder {
   void SettleFields();
 
   const http::HeadLimits limits_;
+  const IdentityHeaderNames& own_;
   http::RequestHead head_;
   std::string scheme_;
   std::string authority_;

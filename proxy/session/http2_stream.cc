@@ -18,7 +18,10 @@ bool HasNoBody(std::string_view method, int status) {
 }  // namespace
 
 Http2Stream::Http2Stream(Http2Session& session, int32_t id, const http::HeadLimits& limits)
-    : session_(session), id_(id), builder_(std::make_unique<Http2RequestBuilder>(limits)) {}
+    : session_(session),
+      id_(id),
+      builder_(std::make_unique<Http2RequestBuilder>(
+          limits, session.client().service.shared.identity_headers)) {}
 
 Http2Stream::~Http2Stream() = default;
 

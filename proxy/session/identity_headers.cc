@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "protocol/http/field_line.h"
+
 namespace weir {
 
 namespace {
@@ -28,6 +30,8 @@ bool NamesUser(std::string_view folded, const IdentityHeaderNames& own) {
 bool IsIdentity(std::string_view folded, const IdentityHeaderNames& own) {
   return folded == "authorization" || folded.starts_with("impersonate-") || NamesUser(folded, own);
 }
+
+bool HasBlankEnds(std::string_view value) { return http::TrimSpace(value).size() != value.size(); }
 
 // Calls `visit` with each option of all `Connection` lines; stops at true.
 template <typename Visit>
@@ -76,12 +80,20 @@ std::string RefusedHeaders(const http::HeaderList& headers, const IdentityHeader
     if (line.name.find('_') != std::string::npos && IsIdentity(Folded(line.name), own)) {
       return "identity header with an underscore";
     }
+    // Only HTTP/2 can say so, and upstream is spoken to in HTTP/1.1.
+    if (HasBlankEnds(line.value) && Folded(line.name).starts_with("impersonate-"))
+      return "impersonation header with blanks around its value";
   }
   if (AnyConnectionOption(headers,
                           [&](const std::string& option) { return IsIdentity(option, own); })) {
     return "Connection lists an identity header";
   }
   return "";
+}
+
+bool NamesSomebody(std::string_view name, const IdentityHeaderNames& own) {
+  const std::string folded = Folded(name);
+  return folded.starts_with("impersonate-") || NamesUser(folded, own);
 }
 
 bool HasImpersonation(const http::HeaderList& headers) {

@@ -22,6 +22,9 @@ struct IdentityHeaderNames {
 // (auth-and-forwarding A.1, A.8, A.10). Empty: nothing is wrong with them.
 std::string RefusedHeaders(const http::HeaderList& headers, const IdentityHeaderNames& own);
 
+// Whether a header of this name says whom a request is made for; its value counts to the last byte.
+bool NamesSomebody(std::string_view name, const IdentityHeaderNames& own);
+
 // Whether the client speaks for somebody else, or tries to: any Impersonate-* field.
 bool HasImpersonation(const http::HeaderList& headers);
 

@@ -374,6 +374,31 @@ TEST_F(FrontProxyTest, ItsAuthoritiesAreReadAgain) {
   EXPECT_EQ(Now(Valid(), {}).identity->name, "carol");
 }
 
+TEST_F(FrontProxyTest, AUserWhoIsNoTextIsRejected) {
+  EXPECT_EQ(KindNow(Proxy(), Says("a\xff")), Kind::kRejected);
+}
+
+TEST_F(FrontProxyTest, AnAuthorityOfUsersIsOneOfFrontProxiesOnlyByName) {
+  // Every user could speak for others.
+  const std::string shared = proxy_ca_.certificate().pem;
+  const auto make = [&](std::vector<std::string> names) {
+    return Authenticator::Make(
+        {.client_ca_file = folder_.Write("users.crt", TestCa("other").certificate().pem + shared),
+         .front_proxy_ca_file = folder_.Write("proxies.crt", shared),
+         .front_proxy_names = std::move(names)});
+  };
+  EXPECT_THAT(std::string(Message(make({}).status())), HasSubstr("--requestheader-allowed-names"));
+  EXPECT_TRUE(make({"front-proxy"}).ok());
+
+  MakeWith({});
+  const CertificateVerdict before = Proxy();
+  folder_.Write("proxy-ca.crt", ca_.certificate().pem);
+  EXPECT_THAT(std::string(Message(authenticator_->Reload())),
+              HasSubstr("have a certificate in common"));
+  EXPECT_TRUE(authenticator_->StillValid(before));
+  EXPECT_EQ(Now(Valid(), Says("root")).identity->name, "carol");
+}
+
 TEST_F(AuthenticatorTest, AVerdictEndsWithItsCertificate) {
   CertificateVerdict verdict = Valid();
   EXPECT_TRUE(authenticator_->StillValid(verdict));

@@ -58,5 +58,13 @@ TEST(RequestHeadersTest, ExtraKeysAreDecodedWhereTheyCanBe) {
                   Pair("scopes", ElementsAre("1", "2")), Pair("\xe2\x82\xac+", ElementsAre("5"))));
 }
 
+TEST(RequestHeadersTest, WhatIsNoUtf8IsTold) {
+  EXPECT_TRUE(IsText(*Of({{"X-Remote-User", "\xc3\xa9"}, {"X-Remote-Extra-A", "b"}})));
+  EXPECT_FALSE(IsText(*Of({{"X-Remote-User", "a\xff"}})));
+  EXPECT_FALSE(IsText(*Of({{"X-Remote-User", "a"}, {"X-Remote-Group", "\xc3"}})));
+  EXPECT_FALSE(IsText(*Of({{"X-Remote-User", "a"}, {"X-Remote-Extra-A", "\xff"}})));
+  EXPECT_FALSE(IsText(*Of({{"X-Remote-User", "a"}, {"X-Remote-Extra-%ff", "b"}})));
+}
+
 }  // namespace
 }  // namespace weir

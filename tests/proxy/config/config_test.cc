@@ -172,6 +172,20 @@ TEST_F(ConfigTest, AClientCaBundleWithoutCertificatesIsRefused) {
   EXPECT_TRUE(Load({"--client-ca-file=" + folder_.Write("ca.crt", ca_.certificate().pem)}).ok());
 }
 
+TEST_F(ConfigTest, AListOfBlanksIsNoEmptyList) {
+  // It would allow everybody.
+  for (const char* blank : {" ", ",", " , "}) {
+    EXPECT_THAT(Text(Load({std::string("--requestheader-allowed-names=") + blank})),
+                HasSubstr("--requestheader-allowed-names"))
+        << blank;
+  }
+  for (const char* list : {"[\" \"]", "[\"\"]", "[a, \"\"]"}) {
+    EXPECT_THAT(Text(LoadFile(std::string("requestheaderAllowedNames: ") + list + "\n")),
+                HasSubstr("requestheaderAllowedNames"))
+        << list;
+  }
+}
+
 TEST_F(ConfigTest, FrontProxiesNeedAuthoritiesAndHeaderNames) {
   const std::string ca = folder_.Write("proxy-ca.crt", ca_.certificate().pem);
   const auto config = Load({"--requestheader-client-ca-file=" + ca,

@@ -150,6 +150,11 @@ TEST_F(ForwardHeadTest, ACertificateUserIsNamedByUsAndATokenBesideItIsDropped) {
   EXPECT_THAT(All(head, "X-Remote-Extra-authentication.kubernetes.io%2Fcredential-id"),
               ElementsAre("X509SHA256=ab", "second"));
   EXPECT_THAT(All(head, "X-Remote-Extra-a%25b%20c"), ElementsAre("v"));
+  alice_.extra = {{"Abc", {"v"}}};
+  alice_.groups.clear();
+  const http::RequestHead other = As(Credentials::Kind::kCertificate).value();
+  EXPECT_THAT(All(other, "X-Remote-Extra-%41bc"), ElementsAre("v")) << "names keep no capitals";
+  EXPECT_THAT(All(other, "X-Remote-Group"), IsEmpty());
 }
 
 TEST_F(ForwardHeadTest, ACertificateUserIsImpersonatedUnderWeirsOwnCredential) {
@@ -165,8 +170,8 @@ TEST_F(ForwardHeadTest, ACertificateUserIsImpersonatedUnderWeirsOwnCredential) {
   EXPECT_THAT(All(head, "Impersonate-Extra-authentication.kubernetes.io%2Fcredential-id"),
               ElementsAre("X509SHA256=ab", "second"));
   alice_.groups.clear();
-  EXPECT_THAT(All(As(Credentials::Kind::kCertificate, as).value(), "Impersonate-Group"),
-              ElementsAre("system:authenticated"));
+  EXPECT_THAT(All(As(Credentials::Kind::kCertificate, as).value(), "Impersonate-Group"), IsEmpty())
+      << "only system:anonymous has none, who must not be authenticated by us";
 }
 
 TEST_F(ForwardHeadTest, OnlyCertificateUsersNeedACredentialOfOurs) {

@@ -23,6 +23,15 @@ TEST(IdentityHeadersTest, OrdinaryHeadersAreFine) {
             "");
 }
 
+TEST(IdentityHeadersTest, BlanksAroundWhomARequestImpersonatesAreRefused) {
+  EXPECT_NE(RefusedHeaders(Of({{"Impersonate-User", " bob"}}), kOwn), "");
+  EXPECT_EQ(RefusedHeaders(Of({{"Authorization", "Bearer x "}, {"X", " y"}}), kOwn), "");
+  EXPECT_TRUE(NamesSomebody("X-Remote-User", kOwn));
+  EXPECT_TRUE(NamesSomebody("impersonate-group", kOwn));
+  EXPECT_FALSE(NamesSomebody("authorization", kOwn)) << "upstream trims it";
+  EXPECT_FALSE(NamesSomebody("accept", kOwn));
+}
+
 TEST(IdentityHeadersTest, TwoAuthorizationLinesAreRefused) {
   EXPECT_NE(RefusedHeaders(Of({{"Authorization", "a"}, {"authorization", "a"}}), kOwn), "");
 }
