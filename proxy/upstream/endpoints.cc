@@ -53,6 +53,13 @@ std::vector<Endpoints::Member*> Endpoints::MembersOf(const Place& place) const {
   return members;
 }
 
+bool Endpoints::AnotherIsReady(size_t endpoint) const {
+  for (size_t i = 0; i < count(); ++i) {
+    if (i != endpoint && health(i) == Health::kReady) return true;
+  }
+  return false;
+}
+
 void Endpoints::SetHealth(size_t endpoint, Health health) {
   if (all_[endpoint].health.exchange(health) == health || health != Health::kDead) return;
   absl::flat_hash_set<Executor*> executors;

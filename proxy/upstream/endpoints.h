@@ -70,6 +70,7 @@ class Endpoints : public std::enable_shared_from_this<Endpoints> {
     return TimePoint(Duration(all_[endpoint].heard.load()));
   }
   Health health(size_t endpoint) const { return all_[endpoint].health.load(); }
+  bool AnotherIsReady(size_t endpoint) const;
   // Tells the members of one that is dead from now on, each by a post to its executor.
   void SetHealth(size_t endpoint, Health health);
 

@@ -1,5 +1,7 @@
 #include "proxy/upstream/health_check.h"
 
+#include <algorithm>
+#include <exception>
 #include <string>
 #include <utility>
 
@@ -17,6 +19,11 @@ using Health = Endpoints::Health;
 constexpr Duration kInterval = std::chrono::milliseconds(250);
 constexpr Duration kTimeout = std::chrono::milliseconds(350);
 constexpr int kSilent = 2;
+// Without what waits for etcd, which is no other server's to have: a pause of it would make all of
+// them silent together.
+constexpr const char* kPath = "/readyz?exclude=etcd&exclude=etcd-readiness";
+// A worker that is so late itself has nothing to say about others.
+constexpr Duration kLate = std::chrono::milliseconds(100);
 // One that sends events or answers meanwhile is slow, not silent: to leave it would only give its
 // work to others that are as busy.
 constexpr Duration kHeardLately = 2 * kTimeout - std::chrono::milliseconds(50);
@@ -35,14 +42,15 @@ Async<StatusOr<int>> AskReady(Worker& worker, Upstream& upstream, size_t endpoin
   }
   http::RequestHead head;
   head.method = "GET";
-  head.target = "/readyz";
+  head.target = kPath;
   head.headers.Add("Accept", "*/*");
   head.headers.Add("User-Agent", "weir/" + std::string(Version()));
   if (const std::string token = upstream.OwnAuthorization(); !token.empty())
     head.headers.Add("Authorization", token);
   used->SetDeadline(deadline);
   WEIR_CO_TRY(co_await used->SendHead(std::move(head)));
-  const auto answer = co_await used->ReadHead("GET", kTimeout);
+  constexpr Duration kLeast = std::chrono::milliseconds(1);  // Zero would be no bound.
+  const auto answer = co_await used->ReadHead("GET", std::max(deadline - worker.Now(), kLeast));
   if (!answer.ok()) co_return answer.status();
   const int status = answer->status;
   used->SetDeadline(worker.Now() + kTimeout);
@@ -68,7 +76,14 @@ Async<void> CheckFor(Worker& worker, std::shared_ptr<Upstream> upstream, size_t 
   Signal never(worker);
   int failures = 0;
   for (;;) {
-    const StatusOr<int> status = co_await AskReady(worker, *upstream, endpoint, connection);
+    const TimePoint asked = worker.Now();
+    StatusOr<int> status = Internal("not asked");
+    try {
+      status = co_await AskReady(worker, *upstream, endpoint, connection);
+    } catch (const std::exception& failure) {
+      status = Internal(failure.what());
+    }
+    const bool late = !status.ok() && worker.Now() - asked > kTimeout + kLate;
     Health health = endpoints.health(endpoint);
     std::string why;
     if (status.ok()) {
@@ -76,7 +91,9 @@ Async<void> CheckFor(Worker& worker, std::shared_ptr<Upstream> upstream, size_t 
       // A 403 is an answer too: not everybody may see /readyz.
       health = *status < 500 ? Health::kReady : Health::kNotReady;
       why = "/readyz answers " + std::to_string(*status);
-    } else if (++failures >= kSilent && worker.Now() - endpoints.heard(endpoint) >= kHeardLately) {
+    } else if (!late && ++failures >= kSilent &&
+               worker.Now() - endpoints.heard(endpoint) >= kHeardLately &&
+               endpoints.AnotherIsReady(endpoint)) {
       health = Health::kDead;
       why = Message(status.status());
     }
@@ -84,7 +101,7 @@ Async<void> CheckFor(Worker& worker, std::shared_ptr<Upstream> upstream, size_t 
       Say(*upstream, endpoint, health, why);
       endpoints.SetHealth(endpoint, health);
     }
-    if (status.ok() || failures >= kSilent)
+    if (status.ok() || late || failures >= kSilent)
       static_cast<void>(co_await never.Wait(worker.Now() + kInterval));
   }
 }

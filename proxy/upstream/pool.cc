@@ -7,6 +7,8 @@ namespace weir {
 namespace {
 constexpr Duration kIdle = std::chrono::seconds(60);  // Upstream closes idle connections after 90.
 constexpr Duration kConnectTimeout = std::chrono::seconds(10);
+// Where there is another to turn to: a host that is lost answers nothing at all.
+constexpr Duration kConnectElsewhere = std::chrono::seconds(2);
 }  // namespace
 
 UpstreamPool::UpstreamPool(Worker& worker, std::shared_ptr<Upstream> upstream)
@@ -45,8 +47,9 @@ Async<StatusOr<std::unique_ptr<UpstreamConnection>>> UpstreamPool::Acquire(
         co_return connection;
       }
     }
+    const Duration timeout = endpoints.count() > 1 ? kConnectElsewhere : kConnectTimeout;
     StatusOr<std::unique_ptr<UpstreamConnection>> connection = co_await UpstreamConnection::Open(
-        worker_, *upstream_, credential, endpoint, worker_.Now() + kConnectTimeout);
+        worker_, *upstream_, credential, endpoint, worker_.Now() + timeout);
     if (connection.ok()) {
       (*connection)->busy = std::move(busy);
       co_return connection;

@@ -13,11 +13,12 @@ constexpr size_t kMaxHeadBytes = 256 * 1024;
 }
 
 UpstreamConnection::UpstreamConnection(Worker& worker, int socket, SSL* ssl, Upstream& upstream,
-                                       CredentialClass credential, size_t endpoint)
+                                       CredentialClass credential, size_t endpoint,
+                                       uint64_t generation)
     : upstream_(upstream),
       credential_(credential),
       endpoint_(endpoint),
-      generation_(upstream.generation()),
+      generation_(generation),
       stream_(worker, socket, ssl),
       reader_(stream_) {
   ProcessMetrics().upstream_connections.Add();
@@ -45,9 +46,11 @@ Async<StatusOr<std::unique_ptr<UpstreamConnection>>> UpstreamConnection::Open(
     upstream.ReportFailed(endpoint, std::string(Message(socket.status())));
     co_return socket.status();
   }
+  // In this order: a connection of old credentials may count as one, but not the other way round.
+  const uint64_t generation = upstream.generation();
   SSL* const ssl = upstream.tls(credential)->NewSsl(upstream.server_name(endpoint));
   std::unique_ptr<UpstreamConnection> connection(
-      new UpstreamConnection(worker, *socket, ssl, upstream, credential, endpoint));
+      new UpstreamConnection(worker, *socket, ssl, upstream, credential, endpoint, generation));
   connection->SetDeadline(deadline);
   const Status shaken = co_await connection->stream_.Handshake(false);
   connection->SetDeadline(TimePoint::max());
@@ -65,6 +68,12 @@ Async<StatusOr<std::unique_ptr<UpstreamConnection>>> UpstreamConnection::Open(
 
 void UpstreamConnection::NoteHeard() {
   upstream_.endpoints().NoteHeard(endpoint_, stream_.worker().Now());
+}
+
+Async<StatusOr<std::string_view>> UpstreamConnection::ReadBody() {
+  StatusOr<std::string_view> piece = co_await reader_.ReadBody();
+  if (piece.ok() && !piece->empty()) NoteHeard();
+  co_return piece;
 }
 
 StatusOr<std::string_view> UpstreamConnection::ReadBodyNow() {

@@ -34,7 +34,7 @@ class UpstreamConnection final : private Endpoints::Member {
 
   // The next response head, 1xx included. `method` as sent.
   Async<StatusOr<http::ResponseHead>> ReadHead(std::string_view method, Duration timeout);
-  Async<StatusOr<std::string_view>> ReadBody() { return reader_.ReadBody(); }
+  Async<StatusOr<std::string_view>> ReadBody();
   StatusOr<std::string_view> ReadBodyNow();
   const http::HeaderList& trailers() const { return reader_.trailers(); }
   bool body_done() const { return reader_.body_done(); }
@@ -67,7 +67,7 @@ class UpstreamConnection final : private Endpoints::Member {
 
  private:
   UpstreamConnection(Worker& worker, int socket, SSL* ssl, Upstream& upstream,
-                     CredentialClass credential, size_t endpoint);
+                     CredentialClass credential, size_t endpoint, uint64_t generation);
   void OnEndpointDead() override;
   void NoteHeard();
 

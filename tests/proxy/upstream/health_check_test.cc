@@ -18,19 +18,21 @@ using Health = Endpoints::Health;
 // Two API servers, of which the first does as it is told.
 class HealthCheckTest : public ::testing::Test {
  protected:
-  enum Mood { kWell, kShuttingDown, kSilent, kBusy };
+  enum Mood { kWell, kShuttingDown, kSilent, kBusy, kAllSilent };
 
   HealthCheckTest() {
     worker_.Start();
     first_.OnRequest([this](const ScriptedServer::Request& request) -> ScriptedServer::Reply {
       const Mood mood = mood_;
-      const bool asks_health = request.head.target == "/readyz";
-      if (mood == kSilent || (mood == kBusy && asks_health)) return "";
+      const bool asks_health = request.head.path() == "/readyz";
+      if (mood == kSilent || mood == kAllSilent || (mood == kBusy && asks_health)) return "";
       return mood == kWell || mood == kBusy
                  ? Answer200("first")
                  : "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 2\r\n\r\nno";
     });
-    second_.OnRequest([](const ScriptedServer::Request&) { return Answer200("second"); });
+    second_.OnRequest([this](const ScriptedServer::Request&) -> ScriptedServer::Reply {
+      return mood_ == kAllSilent ? "" : Answer200("second");
+    });
     UpstreamConfig config;
     config.servers = {first_.url(), second_.url()};
     config.insecure_skip_tls_verify = true;
@@ -102,6 +104,19 @@ TEST_F(HealthCheckTest, OneThatIsOnlyTooBusyToSayHowItIsIsNotLeft) {
   EXPECT_GT(firsts, 10);
   mood_ = kSilent;
   WaitFor(Health::kDead);
+}
+
+TEST_F(HealthCheckTest, WhereAllAreSilentAtOnceTheLastIsNotLeft) {
+  mood_ = kAllSilent;
+  const auto since = std::chrono::steady_clock::now();
+  while (std::chrono::steady_clock::now() - since < std::chrono::milliseconds(2500)) {
+    const auto& endpoints = upstream_->endpoints();
+    EXPECT_TRUE(endpoints.health(0) == Health::kReady || endpoints.health(1) == Health::kReady);
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  mood_ = kSilent;
+  WaitFor(Health::kDead);
+  EXPECT_EQ(upstream_->endpoints().health(1), Health::kReady);
 }
 
 TEST_F(HealthCheckTest, OneThatFallsSilentIsLeftAndSoAreRequestsThatWaitForIt) {
