@@ -90,6 +90,7 @@ int Run(int argc, char** argv) {
   for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, signal);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   const int arrived = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+  if (arrived < 0) return Refuse(Internal("no file descriptor for signals"));
   // Before the files are read.
   FileWatcher files(FilesOf(*config, *upstream));
 

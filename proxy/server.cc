@@ -116,7 +116,7 @@ Authorizer::Options AuthorizerOptions(const Config& config) {
 
 // As many connections as there are file descriptors for, beside those to the API server, the admin
 // port's and some more.
-Config FittedToFiles(Config config, bool quiet) {
+Config FittedToFiles(Config config) {
   constexpr uint64_t kReserved = 64;
   constexpr uint64_t kLeast = 16;
   rlimit files{};
@@ -125,9 +125,6 @@ Config FittedToFiles(Config config, bool quiet) {
       kReserved + config.max_requests_inflight + config.max_mutating_requests_inflight;
   const uint64_t room = files.rlim_cur > others + kLeast ? files.rlim_cur - others : kLeast;
   if (room >= config.max_connections) return config;
-  if (!quiet)
-    Log(LogLevel::kWarning, "Too few file descriptors for --max-connections",
-        {{"limit", files.rlim_cur}, {"connections", room}});
   config.max_connections = static_cast<uint32_t>(room);
   return config;
 }
@@ -176,7 +173,7 @@ std::vector<std::string> FilesOf(const Config& config, const UpstreamConfig& ups
 }
 
 struct Server::Impl {
-  Impl(const Config& c, const UpstreamConfig& u) : config(FittedToFiles(c, false)), settings(u) {}
+  Impl(const Config& c, const UpstreamConfig& u) : config(FittedToFiles(c)), settings(u) {}
 
   // What Weir shows the API server, as the files say now.
   struct Credentials {
@@ -354,6 +351,10 @@ Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 StatusOr<std::unique_ptr<Server>> Server::Start(const Config& config,
                                                 const UpstreamConfig& upstream) {
   auto impl = std::make_unique<Impl>(config, upstream);
+  if (impl->config.max_connections < config.max_connections) {
+    Log(LogLevel::kWarning, "Too few file descriptors for --max-connections",
+        {{"asked", config.max_connections}, {"connections", impl->config.max_connections}});
+  }
   WEIR_ASSIGN_OR_RETURN(impl->authenticator, Authenticator::Make(AuthenticatorOptions(config)));
   impl->authorizer = Authorizer::Make(AuthorizerOptions(config));
   WEIR_ASSIGN_OR_RETURN(const auto shown, impl->ReadCredentials());
@@ -398,7 +399,7 @@ void Server::Reload() {
 }
 
 void Server::TakeUp(const Config& read) {
-  const LiveConfig::Changes changes = impl_->live.TakeUp(FittedToFiles(read, true));
+  const LiveConfig::Changes changes = impl_->live.TakeUp(FittedToFiles(read));
   for (const std::string& flag : changes.taken_up)
     Log(LogLevel::kInfo, "Option taken up", {{"flag", flag}});
   for (const std::string& flag : changes.waiting)

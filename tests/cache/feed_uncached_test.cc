@@ -34,6 +34,15 @@ class FeedUncachedTest : public FeedTest {
             "\n",
             type_.kind, type_.id.ApiVersion(), name, made->after.uid, revision.value));
   }
+  // A feed that knows `a`, with a stream that will never tell it of `b`.
+  void BeginDeaf() {
+    Begin(EventsType(), {.uncached = true});
+    Put("a");
+    server_.SetChaos({.deaf = 1});
+    Start();
+    server_.SetChaos({});
+    Put("b");
+  }
 };
 
 TEST_F(FeedUncachedTest, KeysThatShareARevisionAreReadTogether) {
@@ -149,12 +158,7 @@ TEST_F(FeedUncachedTest, HalfARevisionIsNeverSeenWhereAListComesInstead) {
 }
 
 TEST_F(FeedUncachedTest, ADeafStreamIsFoundOutByAList) {
-  Begin(EventsType(), {.uncached = true});
-  Put("a");
-  server_.SetChaos({.deaf = 1});
-  Start();
-  server_.SetChaos({});
-  Put("b");
+  BeginDeaf();
   Run(seconds(60));
   EXPECT_THAT(Keys(), ElementsAre("default/a"));
   Run(minutes(2));
@@ -165,12 +169,7 @@ TEST_F(FeedUncachedTest, ADeafStreamIsFoundOutByAList) {
 }
 
 TEST_F(FeedUncachedTest, AProofThatDoesNotFitTheMemoryIsTriedAgainLater) {
-  Begin(EventsType(), {.uncached = true});
-  Put("a");
-  server_.SetChaos({.deaf = 1});
-  Start();
-  server_.SetChaos({});
-  Put("b");
+  BeginDeaf();
   MemoryBudget::Share others(budget_);
   others.Set(budget_->max_bytes() - budget_->held_bytes());
   const size_t before = server_.Count("limit=10000");
@@ -202,12 +201,7 @@ TEST_F(FeedUncachedTest, AStreamThatHasNothingToBringIsProvedAndSoCanBeResumed) 
 }
 
 TEST_F(FeedUncachedTest, AQuietStreamThatCannotBeResumedIsListedAnew) {
-  Begin(EventsType(), {.uncached = true});
-  Put("a");
-  server_.SetChaos({.deaf = 1});
-  Start();
-  server_.SetChaos({});
-  Put("b");
+  BeginDeaf();
   server_.Compact(type_.id);
   Run(minutes(3));
   EXPECT_THAT(Keys(), ElementsAre("default/a", "default/b"));

@@ -35,15 +35,11 @@ func newDefinitionLife(t *testing.T, group string) *definitionLife {
 
 func (l *definitionLife) base() string { return "/apis/" + l.group + "/v1" }
 
-// define creates the definition of widgets; spec is the schema's `spec` and more of the version.
+// define creates the definition of widgets.
 func (l *definitionLife) define(scope, schema string) {
-	l.create(definitions, l.definition(scope, schema))
-}
-
-func (l *definitionLife) definition(scope, schema string) string {
-	return fmt.Sprintf(`{"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition","metadata":{"name":"widgets.%[1]s"},
+	l.create(definitions, fmt.Sprintf(`{"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition","metadata":{"name":"widgets.%[1]s"},
 		"spec":{"group":%[1]q,"scope":%[2]q,"names":{"plural":"widgets","singular":"widget","kind":"Widget"},
-		"versions":[{"name":"v1","served":true,"storage":true,"schema":{"openAPIV3Schema":%[3]s}}]}}`, l.group, scope, schema)
+		"versions":[{"name":"v1","served":true,"storage":true,"schema":{"openAPIV3Schema":%[3]s}}]}}`, l.group, scope, schema))
 }
 
 // create tries until the API server has taken up what it is to be created in.
@@ -95,7 +91,7 @@ func (l *definitionLife) widget(namespace, name, rest string) {
 	l.create(path, fmt.Sprintf(`{"apiVersion":"%s/v1","kind":"Widget","metadata":{%s"name":%q}%s}`, l.group, in, name, rest))
 }
 
-// agree waits until both servers answer alike, a second apart.
+// agree waits until both servers answer alike twice, half a second apart.
 func (l *definitionLife) agree(when string, wantStatus int, paths ...string) {
 	l.t.Helper()
 	for _, path := range paths {
@@ -132,7 +128,6 @@ func (l *definitionLife) watchBoth(paths []string, atLeast int, during func()) {
 		}
 	}
 	opened.Wait()
-	time.Sleep(200 * time.Millisecond)
 	during()
 	ended.Wait()
 	for i, path := range paths {

@@ -44,11 +44,21 @@ func (v *volume) exchange(files map[string]string) {
 	}
 }
 
+// takenUp waits for what a changed file is to bring about; the files are read every minute in any case.
+func takenUp(t *testing.T, w *oracle.Weir, what string, done func() bool) {
+	t.Helper()
+	const soon = 10 * time.Second
+	for start := time.Now(); !done(); time.Sleep(50 * time.Millisecond) {
+		if time.Since(start) > soon {
+			t.Fatalf("%s: not within %s\n%s", what, soon, w.Process.LogTail())
+		}
+	}
+}
+
 // TestRotatedFilesAreTakenUpAtOnce: a serving certificate and a CA bundle that are exchanged on disk are in use within
 // seconds, without a signal; what cannot be used changes nothing.
 func TestRotatedFilesAreTakenUpAtOnce(t *testing.T) {
 	needsWeir(t)
-	const soon = 10 * time.Second // The files are read every minute in any case.
 	ca := cluster.ClientCA
 	other, err := oracle.NewCA(t.TempDir(), "other-ca")
 	must(t, err)
@@ -89,11 +99,7 @@ func TestRotatedFilesAreTakenUpAtOnce(t *testing.T) {
 	}
 	within := func(what string, done func() bool) {
 		t.Helper()
-		for start := time.Now(); !done(); time.Sleep(50 * time.Millisecond) {
-			if time.Since(start) > soon {
-				t.Fatalf("%s: not within %s\n%s", what, soon, w.Process.LogTail())
-			}
-		}
+		takenUp(t, w, what, done)
 	}
 	if name := server(); name != "rotated-first" {
 		t.Fatalf("serves as %q", name)
@@ -151,11 +157,7 @@ func TestEmptiedFilesChangeNothing(t *testing.T) {
 		must(t, err)
 		must(t, os.Truncate(own[i], 0))
 		must(t, w.Process.Signal(syscall.SIGHUP))
-		for start := time.Now(); !strings.Contains(w.Process.LogTail(), filepath.Base(own[i])); time.Sleep(50 * time.Millisecond) {
-			if time.Since(start) > 10*time.Second {
-				t.Fatalf("%s: the log does not say so\n%s", own[i], w.Process.LogTail())
-			}
-		}
+		takenUp(t, w, own[i]+" in the log", func() bool { return strings.Contains(w.Process.LogTail(), filepath.Base(own[i])) })
 		if s := ask(); s != http.StatusNotFound {
 			t.Errorf("with %s emptied: %d", own[i], s)
 		}
@@ -178,11 +180,7 @@ func TestTheConfigurationIsTakenUp(t *testing.T) {
 	long := request{Path: "/api/v1/namespaces/a/configmaps?resourceVersion=0&labelSelector=x+in+(" + strings.Repeat("a,", 1500) + "a)"}
 	within := func(what string, done func() bool) {
 		t.Helper()
-		for start := time.Now(); !done(); time.Sleep(50 * time.Millisecond) {
-			if time.Since(start) > 10*time.Second {
-				t.Fatalf("%s: not in time\n%s", what, w.Process.LogTail())
-			}
-		}
+		takenUp(t, w, what, done)
 	}
 	all := func(status int) func() bool {
 		return func() bool {
