@@ -44,6 +44,9 @@ func TestDifferential(t *testing.T) {
 					return "no such user: " + r.user
 				}
 				d := difference(r.request, pair[0].ask(r.request), pair[1].ask(r.request))
+				for again := 0; d != "" && again < 3 && strings.Contains(r.Path, noTime); again++ {
+					d = difference(r.request, pair[0].ask(r.request), pair[1].ask(r.request))
+				}
 				if d != "" {
 					d = fmt.Sprintf("%s (as %s)\n%s", r.request, r.user, d)
 				}

@@ -38,7 +38,7 @@ func errorRows() []row {
 		{"404 of a name like a number", "admin", "/api/v1/namespaces/a/configmaps/1e3?resourceVersion=0"},
 		{"404 of a custom object", "admin", "/apis/stable.example.com/v1/namespaces/a/crontabs/nope?resourceVersion=0"},
 		{"410 of a list", "admin", "/api/v1/configmaps?resourceVersion={gone}&resourceVersionMatch=Exact"},
-		{"504 of the request's own time", "admin", "/api/v1/configmaps?timeout=1ns"},
+		{"504 of the request's own time", "admin", "/api/v1/configmaps?" + noTime},
 	}
 	var rows []row
 	for _, form := range forms {

@@ -14,6 +14,10 @@ type row struct {
 	request
 }
 
+// noTime is the time-out of a request whose answer is a race inside the API server: if its handler began to answer before
+// the filter of the time-out did, it aborts the connection (timeout.go of its filters).
+const noTime = "timeout=1ns"
+
 // points are the revisions that rows refer to.
 type points struct {
 	now     int64 // When all is quiet.

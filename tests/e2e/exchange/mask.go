@@ -28,8 +28,9 @@ var (
 	// Where a server's cache stands.
 	tooLarge = regexp.MustCompile(`(Too large resource version: \d+, current: )\d+`)
 	tooOld   = regexp.MustCompile(`(too old resource version: \d+ \()\d+`)
-	// When a review was asked for.
-	reviewHead = regexp.MustCompile(`^\{\s*"kind":\s*"SelfSubjectReview",\s*"apiVersion":\s*"authentication.k8s.io/v1",\s*"metadata":\s*\{\s*"creationTimestamp":\s*"([^"]*)"`)
+	// When a review was asked for: of who one is, and of what one may do.
+	accessReview = regexp.MustCompile(`^\{\s*"kind":\s*"SelfSubjectAccessReview",(?s:.*?)"time":\s*"([^"]*)"`)
+	reviewHead   = regexp.MustCompile(`^\{\s*"kind":\s*"SelfSubjectReview",\s*"apiVersion":\s*"authentication.k8s.io/v1",\s*"metadata":\s*\{\s*"creationTimestamp":\s*"([^"]*)"`)
 	// The age of an object in a Table is the time of the request.
 	tableHead = regexp.MustCompile(`^\{\s*"kind":\s*"Table"|^apiVersion: meta.k8s.io/v1(?:beta1)?\ncolumnDefinitions:`)
 	tableAge  = regexp.MustCompile(`"(?:\d+[smhdy])+"|(?m:^  - (?:\d+[smhdy])+$)`)
@@ -66,6 +67,8 @@ func Mask(body []byte) Masked {
 		m.setToken(string(body[s[4]:s[5]]))
 		cut(s[4:6], "TOKEN")
 	} else if s := reviewHead.FindSubmatchIndex(body); s != nil {
+		cut(s[2:4], "TIME")
+	} else if s := accessReview.FindSubmatchIndex(body); s != nil {
 		cut(s[2:4], "TIME")
 	} else if tableHead.Match(body) {
 		m.Text = tableAge.ReplaceAll(m.Text, []byte(`"AGE"`))
