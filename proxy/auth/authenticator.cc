@@ -265,6 +265,7 @@ void AuthenticatorImpl::AskUpstream(std::string token, std::string tag, Executor
   auto shared = std::make_shared<absl::AnyInvocable<void(AuthResult)>>(std::move(done));
   ReviewFlights::Question question;
   question.key = tag;
+  question.familiar = tokens_.Familiar(tag, caller.Now());
   question.path = kTokenReviewPath;
   question.body = [&token] { return TokenReviewBody(token); };
   question.judge = [this, tag = std::move(tag), expiry = TokenExpiry(token)](

@@ -33,7 +33,9 @@ class AuthorizerImpl final : public Authorizer {
   explicit AuthorizerImpl(const Options& options)
       : options_(options),
         verdicts_(options.max_entries, options.max_entries_per_user),
-        flights_({.max_in_flight = options.max_in_flight, .max_waiting = options.max_waiting}) {}
+        flights_({.max_in_flight = options.max_in_flight,
+                  .max_waiting = options.max_waiting,
+                  .max_questions_each = std::max<size_t>(options.max_waiting / 4, 1)}) {}
 
   void Authorize(IdentityRef identity, Attributes attributes, Executor& caller,
                  ReviewClient& reviews, absl::AnyInvocable<void(Verdict)> done) override;
@@ -103,6 +105,7 @@ void AuthorizerImpl::AskUpstream(std::string key, const std::shared_ptr<Pending>
   const bool remember = AttributeBytes(pending->attributes) < kMaxAttributeBytes;
   ReviewFlights::Question question;
   question.key = key;
+  question.owner = pending->identity->name;
   question.path = kAccessReviewPath;
   question.body = [pending] { return AccessReviewBody(*pending->identity, pending->attributes); };
   question.judge = [this, key = std::move(key), user = pending->identity->name, remember](

@@ -40,6 +40,8 @@ struct Flight {
   Executor* executor = nullptr;  // The leader's, and its client.
   ReviewClient* reviews = nullptr;
   TimePoint asked;
+  std::string owner;
+  bool familiar = false;
 
   // Guarded by State::mutex.
   bool started = false;
@@ -69,6 +71,9 @@ struct ReviewFlights::State : std::enable_shared_from_this<ReviewFlights::State>
                  const std::shared_ptr<Waiter>& waiter, Effects& effects)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
 
+  bool HasRoom(const Question& question) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // Of those that are queued the next to be asked; null: none.
+  FlightRef TakeQueued() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // Ends `flight`, frees its slot for the next in the queue, and returns those who wait for it.
   std::vector<std::shared_ptr<Waiter>> End(const FlightRef& flight, Effects& effects)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
@@ -86,11 +91,13 @@ struct ReviewFlights::State : std::enable_shared_from_this<ReviewFlights::State>
   Mutex mutex;
   absl::flat_hash_map<std::string, FlightRef, KeyedHash, StringEqual> flights
       ABSL_GUARDED_BY(mutex);
-  std::deque<FlightRef> queue
-      ABSL_GUARDED_BY(mutex);  // Not started, oldest first; may hold some that are over.
+  // By whether they are familiar: not started, oldest first; may hold some that are over.
+  std::array<std::deque<FlightRef>, 2> queues ABSL_GUARDED_BY(mutex);
   TimePoint next_reap ABSL_GUARDED_BY(mutex);
   size_t in_flight ABSL_GUARDED_BY(mutex) = 0;
-  size_t waiting ABSL_GUARDED_BY(mutex) = 0;
+  std::array<size_t, 2> waiting ABSL_GUARDED_BY(mutex) = {};  // By whether they are familiar.
+  absl::flat_hash_map<std::string, size_t, KeyedHash, StringEqual> questions_of
+      ABSL_GUARDED_BY(mutex);  // By owner.
 };
 
 bool ReviewFlights::State::Ask(Question question, Executor& caller, ReviewClient& reviews,
@@ -101,8 +108,8 @@ bool ReviewFlights::State::Ask(Question question, Executor& caller, ReviewClient
   FlightRef flight;
   {
     const MutexLock lock(mutex);
-    if (waiting >= limits.max_waiting) Reap(caller.Now(), effects);
-    if (waiting < limits.max_waiting) flight = Join(question, caller, reviews, waiter, effects);
+    if (!HasRoom(question)) Reap(caller.Now(), effects);
+    if (HasRoom(question)) flight = Join(question, caller, reviews, waiter, effects);
   }
   if (flight != nullptr) {
     waiter->done = std::move(done);
@@ -118,9 +125,9 @@ bool ReviewFlights::State::Ask(Question question, Executor& caller, ReviewClient
 
 FlightRef ReviewFlights::State::Join(Question& question, Executor& caller, ReviewClient& reviews,
                                      const std::shared_ptr<Waiter>& waiter, Effects& effects) {
-  ++waiting;
   if (const auto it = flights.find(question.key); it != flights.end()) {
     it->second->waiters.push_back(waiter);
+    ++waiting[it->second->familiar];
     return it->second;
   }
   auto flight = std::make_shared<Flight>();
@@ -131,7 +138,11 @@ FlightRef ReviewFlights::State::Join(Question& question, Executor& caller, Revie
   flight->executor = &caller;
   flight->reviews = &reviews;
   flight->asked = caller.Now();
+  flight->owner = std::move(question.owner);
+  flight->familiar = question.familiar;
   flight->waiters.push_back(waiter);
+  ++waiting[flight->familiar];
+  if (!flight->owner.empty()) ++questions_of[flight->owner];
   flights.emplace(std::move(question.key), flight);
   if (in_flight >= limits.max_in_flight) Reap(caller.Now(), effects);
   if (in_flight < limits.max_in_flight) {
@@ -139,21 +150,41 @@ FlightRef ReviewFlights::State::Join(Question& question, Executor& caller, Revie
     flight->started = true;
     effects.start.push_back(flight);
   } else {
-    queue.push_back(flight);
+    queues[flight->familiar].push_back(flight);
   }
   return flight;
+}
+
+bool ReviewFlights::State::HasRoom(const Question& question) const {
+  if (waiting[question.familiar] >= limits.max_waiting) return false;
+  const auto mine = questions_of.find(question.owner);
+  return mine == questions_of.end() || mine->second < limits.max_questions_each ||
+         flights.contains(question.key);
+}
+
+FlightRef ReviewFlights::State::TakeQueued() {
+  for (auto* const queue : {&queues[true], &queues[false]}) {
+    while (!queue->empty()) {
+      FlightRef next = std::move(queue->front());
+      queue->pop_front();
+      if (!next->over) return next;
+    }
+  }
+  return nullptr;
 }
 
 std::vector<std::shared_ptr<Waiter>> ReviewFlights::State::End(const FlightRef& flight,
                                                                Effects& effects) {
   flight->over = true;
   flights.erase(flight->key);
-  waiting -= flight->waiters.size();
+  waiting[flight->familiar] -= flight->waiters.size();
+  if (const auto mine = questions_of.find(flight->owner);
+      mine != questions_of.end() && --mine->second == 0)
+    questions_of.erase(mine);
   if (flight->started) --in_flight;
-  while (in_flight < limits.max_in_flight && !queue.empty()) {
-    FlightRef next = std::move(queue.front());
-    queue.pop_front();
-    if (next->over) continue;
+  while (in_flight < limits.max_in_flight) {
+    FlightRef next = TakeQueued();
+    if (next == nullptr) break;
     ++in_flight;
     next->started = true;
     effects.start.push_back(std::move(next));
@@ -259,7 +290,7 @@ size_t ReviewFlights::in_flight() const {
 
 size_t ReviewFlights::waiting() const {
   const MutexLock lock(state_->mutex);
-  return state_->waiting;
+  return state_->waiting[false] + state_->waiting[true];
 }
 
 }  // namespace weir

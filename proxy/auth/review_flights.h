@@ -5,6 +5,9 @@
 //   worker B: Ask(k) ───▶ joins k                                               └─ post ─▶ B: done
 //   worker B: Ask(m) ─▶ all slots taken: queued ─ a slot frees ─ post ─▶ B ─▶ B's ReviewClient ─▶ …
 //
+// Two queues, so that a storm of what nobody has heard of before keeps nobody else waiting for
+// longer than a slot takes to free; and of each no owner gets more than a share.
+//
 // A ReviewClient is used on the worker it came from only. A failure that may pass (no connection,
 // 429, 5xx) is tried again after 0.2, 0.5 and 1 s. Whoever asked hears within `max_wait`, whatever
 // became of the worker that leads the flight: each waiter has a timer of its own.
@@ -36,7 +39,9 @@ class ReviewFlights {
  public:
   struct Limits {
     size_t max_in_flight;
-    size_t max_waiting;  // All who have asked and not been answered.
+    // Who have asked and not been answered: of the familiar ones, and of all others.
+    size_t max_waiting;
+    size_t max_questions_each = SIZE_MAX;  // Distinct ones of one owner.
     Duration max_wait = std::chrono::seconds(15);
   };
   // Judges an answer (and remembers the verdict), once per flight, on the leader's worker.
@@ -47,6 +52,9 @@ class ReviewFlights {
     std::string path;
     std::function<std::string()> body;  // Called only if a flight begins, inside Ask().
     Judge judge;
+    std::string owner = {};  // Whose share it takes; empty: nobody's.
+    // Likely to be answered well: asked before all others, and has room that those do not get.
+    bool familiar = false;
   };
 
   explicit ReviewFlights(Limits limits);

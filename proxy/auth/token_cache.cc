@@ -8,6 +8,8 @@ namespace {
 // Costs about as much memory as its texts; an identity beyond this is asked for each time.
 constexpr size_t kMaxIdentityBytes = 65536;
 
+constexpr Duration kFamiliar = std::chrono::hours(1);
+
 size_t SizeOf(const Identity& identity) {
   size_t size = identity.name.size() + identity.uid.size();
   for (const std::string& group : identity.groups) size += group.size() + sizeof(std::string);
@@ -28,7 +30,8 @@ TokenCache::TokenCache(const Authenticator::Options& options)
     : ttl_(options.token_ttl),
       negative_ttl_(options.token_negative_ttl),
       positive_(options.max_tokens, options.max_tokens),
-      negative_(options.max_negative_tokens, options.max_negative_tokens) {}
+      negative_(options.max_negative_tokens, options.max_negative_tokens),
+      familiar_(options.max_tokens, options.max_tokens) {}
 
 std::string TokenCache::Tag(std::string_view token) const {
   std::string message;
@@ -53,15 +56,21 @@ void TokenCache::PutPositive(const std::string& tag, IdentityRef identity, TimeP
   if (token_expires.has_value()) {
     ttl = std::min(ttl, std::chrono::duration_cast<Duration>(*token_expires - wall_now));
   }
-  if (ttl <= Duration(0) || SizeOf(*identity) > kMaxIdentityBytes) return;
   const MutexLock lock(mutex_);
+  familiar_.Put(tag, {}, 0, now + kFamiliar);
+  if (ttl <= Duration(0) || SizeOf(*identity) > kMaxIdentityBytes) return;
   positive_.Put(tag, {}, std::move(identity), now + ttl);
 }
 
 void TokenCache::PutNegative(const std::string& tag, TimePoint now) {
-  if (negative_ttl_ <= Duration(0)) return;
   const MutexLock lock(mutex_);
-  negative_.Put(tag, {}, 0, now + negative_ttl_);
+  if (familiar_.Find(tag, now) != nullptr) familiar_.Put(tag, {}, 0, now);  // No longer.
+  if (negative_ttl_ > Duration(0)) negative_.Put(tag, {}, 0, now + negative_ttl_);
+}
+
+bool TokenCache::Familiar(const std::string& tag, TimePoint now) {
+  const MutexLock lock(mutex_);
+  return familiar_.Find(tag, now) != nullptr;
 }
 
 }  // namespace weir

@@ -32,6 +32,8 @@ class TokenCache {
                    std::optional<std::chrono::system_clock::time_point> token_expires,
                    std::chrono::system_clock::time_point wall_now);
   void PutNegative(const std::string& tag, TimePoint now);
+  // Whether upstream took the token within the last hour, and has not refused it since.
+  bool Familiar(const std::string& tag, TimePoint now);
 
  private:
   const Hmac hmac_;
@@ -40,6 +42,7 @@ class TokenCache {
   Mutex mutex_;
   VerdictTable<IdentityRef> positive_ ABSL_GUARDED_BY(mutex_);
   VerdictTable<char> negative_ ABSL_GUARDED_BY(mutex_);
+  VerdictTable<char> familiar_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace weir

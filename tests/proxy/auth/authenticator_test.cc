@@ -263,6 +263,20 @@ TEST_F(AuthenticatorTest, TooManyTokensAtOnceAreOverload) {
   EXPECT_EQ(KindNow({}, Bearer("3")), Kind::kOverloaded);
 }
 
+TEST_F(AuthenticatorTest, AStormOfBadTokensDoesNotTurnAwayOneThatWasGood) {
+  Make({.token_ttl = std::chrono::seconds(1), .max_in_flight = 1, .max_waiting = 2});
+  Authenticate({}, Bearer("good"));
+  Answer(kAlice);
+  executor_.Advance(std::chrono::seconds(2));
+  Authenticate({}, Bearer("bad1"));
+  Authenticate({}, Bearer("bad2"));
+  EXPECT_EQ(KindNow({}, Bearer("bad3")), Kind::kOverloaded);
+  Authenticate({}, Bearer("good"));
+  Answer(kRefused);
+  Answer(kAlice);
+  EXPECT_EQ(KindNow({}, Bearer("good")), Kind::kAuthenticated) << "before bad2";
+}
+
 TEST_F(AuthenticatorTest, TheCaBundleIsReadAgainAndTheLastGoodOneStays) {
   const CertificateVerdict before = Valid();
   EXPECT_EQ(authenticator_->CaSubjects().size(), 1u);

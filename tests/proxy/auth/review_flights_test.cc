@@ -24,10 +24,12 @@ class ReviewFlightsTest : public ::testing::Test {
     std::vector<std::string> heard;
   };
 
-  bool Ask(Side& side, const std::string& key) {
+  bool Ask(Side& side, const std::string& key, std::string owner = {}, bool familiar = false) {
     ReviewFlights::Question question;
     question.key = key;
     question.path = "/p";
+    question.owner = std::move(owner);
+    question.familiar = familiar;
     question.body = [key] { return "body of " + key; };
     question.judge = [this](const StatusOr<ReviewAnswer>& answer, TimePoint) {
       ++judged_;
@@ -114,6 +116,35 @@ TEST_F(ReviewFlightsTest, TooManyWhoWaitAreTurnedAway) {
   a_.reviews.Answer("x");
   Run();
   EXPECT_TRUE(Ask(b_, "4"));
+}
+
+TEST_F(ReviewFlightsTest, AStormOfStrangersLeavesTheFamiliarTheirTurnAndTheirRoom) {
+  Make(1, 3);
+  for (const char* key : {"s1", "s2", "s3"}) ASSERT_TRUE(Ask(a_, key));
+  EXPECT_FALSE(Ask(a_, "s4"));
+  ASSERT_TRUE(Ask(b_, "known", {}, true));
+  a_.reviews.Answer("x");
+  Run();
+  EXPECT_THAT(a_.reviews.pending(), IsEmpty()) << "s2 asked earlier";
+  ASSERT_EQ(b_.reviews.pending().size(), 1u);
+  b_.reviews.Answer("y");
+  Run();
+  EXPECT_THAT(b_.heard, ElementsAre("known=y"));
+  EXPECT_EQ(a_.reviews.pending().size(), 1u);
+  EXPECT_EQ(flights_->waiting(), 2u);
+}
+
+TEST_F(ReviewFlightsTest, AnOwnerHasAShareOfTheQuestionsAndMayJoinAny) {
+  flights_ = std::make_unique<ReviewFlights>(
+      ReviewFlights::Limits{.max_in_flight = 1, .max_waiting = 100, .max_questions_each = 2});
+  ASSERT_TRUE(Ask(a_, "1", "greedy"));
+  ASSERT_TRUE(Ask(a_, "2", "greedy"));
+  EXPECT_FALSE(Ask(a_, "3", "greedy"));
+  EXPECT_TRUE(Ask(b_, "2", "greedy")) << "costs no review";
+  EXPECT_TRUE(Ask(b_, "4", "modest"));
+  a_.reviews.Answer("x");
+  Run();
+  EXPECT_TRUE(Ask(a_, "3", "greedy"));
 }
 
 TEST_F(ReviewFlightsTest, AFailureThatMayPassIsTriedAgain) {
