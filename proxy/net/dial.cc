@@ -7,6 +7,11 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "proxy/net/signal.h"
 
 namespace weir {
 
@@ -18,6 +23,24 @@ inline constexpr auto kAwait = net::as_tuple(net::use_awaitable_t<IoExecutor>())
 void SetOption(int socket, int level, int option, int value) {
   setsockopt(socket, level, option, &value, sizeof(value));
 }
+
+struct Lookup {
+  boost::system::error_code error;
+  std::vector<net::ip::tcp::endpoint> endpoints;
+};
+
+// The system's resolver, which nothing can interrupt: whoever waits may have gone before it is
+// done.
+Async<void> LookUp(std::shared_ptr<Resolver> resolver, std::string host, uint16_t port,
+                   Promise<Lookup> found) {
+  const std::string service = std::to_string(port);
+  const auto [error, results] = co_await resolver->async_resolve(host, service, kAwait);
+  Lookup lookup;
+  lookup.error = error;
+  for (const auto& entry : results) lookup.endpoints.push_back(entry.endpoint());
+  found.Set(std::move(lookup));
+}
+
 }  // namespace
 
 void TuneSocket(int socket) {
@@ -30,16 +53,23 @@ void TuneSocket(int socket) {
 }
 
 Async<StatusOr<int>> Dial(Worker& worker, std::string host, uint16_t port, TimePoint deadline) {
-  Resolver resolver(worker.io());
   boost::system::error_code parse_error;
   const net::ip::address address = net::ip::make_address(host, parse_error);
   std::vector<net::ip::tcp::endpoint> endpoints;
   if (!parse_error) {
     endpoints.emplace_back(address, port);
   } else {
-    auto [error, results] = co_await resolver.async_resolve(host, std::to_string(port), kAwait);
-    if (error) co_return Unavailable(fmt::format("dial tcp: lookup {}: {}", host, error.message()));
-    for (const auto& entry : results) endpoints.push_back(entry.endpoint());
+    const Promise<Lookup> found(worker);
+    const auto resolver = std::make_shared<Resolver>(worker.io());
+    worker.Spawn(LookUp(resolver, host, port, found));
+    std::optional<Lookup> lookup = co_await found.Take(deadline);
+    // One that has not begun, behind others in the worker's resolver, is never made.
+    if (!lookup.has_value()) resolver->cancel();
+    if (!lookup.has_value() || lookup->error) {
+      const std::string why = lookup.has_value() ? lookup->error.message() : "i/o timeout";
+      co_return Unavailable(fmt::format("dial tcp: lookup {}: {}", host, why));
+    }
+    endpoints = std::move(lookup->endpoints);
   }
 
   std::string failure = "no address";
