@@ -28,12 +28,13 @@ class Tunnel : public std::enable_shared_from_this<Tunnel> {
       : worker_(a.worker()),
         a_(a),
         b_(b),
-        options_(options),
+        options_(std::move(options)),
         done_(worker_),
         last_byte_(worker_.Now()) {}
   // A direction that is cut with its worker may die after the streams.
   ~Tunnel() { worker_.Cancel(timer_); }
 
+  const TunnelOptions& options() const { return options_; }
   void Moved() { last_byte_ = worker_.Now(); }
   // Arms the clock for what the tunnel waits for now.
   void Watch() {
@@ -97,7 +98,8 @@ class Tunnel : public std::enable_shared_from_this<Tunnel> {
 // Until the end of `from`, which `to` then hears of. Once `to` takes no more (it may still have
 // something to say, and `from` is to hear that) the rest is read and dropped: bytes that nobody
 // reads would make the kernel reset the connection, and take what is on its way with it.
-Async<Status> Carry(Tunnel& tunnel, Stream& from, Stream& to, void (*count)(size_t)) {
+Async<Status> Carry(Tunnel& tunnel, Stream& from, Stream& to,
+                    const std::function<void(size_t)>& count) {
   thread_local std::vector<char> buffer(kReadBytes);  // Never across a co_await.
   bool taken = true;
   int unwaited = 0;
@@ -118,7 +120,7 @@ Async<Status> Carry(Tunnel& tunnel, Stream& from, Stream& to, void (*count)(size
     }
     if (taken) {
       tunnel.Moved();
-      if (count != nullptr) count(*got);
+      if (count) count(*got);
       to.Write(std::string_view(buffer.data(), *got));
     }
     if (++unwaited < kReadsPerTurn) continue;
@@ -133,7 +135,7 @@ Async<Status> Carry(Tunnel& tunnel, Stream& from, Stream& to, void (*count)(size
 }
 
 Async<void> Direction(std::shared_ptr<Tunnel> tunnel, Stream& from, Stream& to,
-                      void (*count)(size_t)) {
+                      const std::function<void(size_t)>& count) {
   Status status;
   try {
     status = co_await Carry(*tunnel, from, to, count);
@@ -149,10 +151,10 @@ Async<void> Direction(std::shared_ptr<Tunnel> tunnel, Stream& from, Stream& to,
 }  // namespace
 
 Async<TunnelEnd> RunTunnel(Stream& a, Stream& b, TunnelOptions options) {
-  const auto tunnel = std::make_shared<Tunnel>(a, b, options);
+  const auto tunnel = std::make_shared<Tunnel>(a, b, std::move(options));
   tunnel->Watch();
-  a.worker().Spawn(Direction(tunnel, a, b, options.from_a));
-  co_await Direction(tunnel, b, a, options.from_b);
+  a.worker().Spawn(Direction(tunnel, a, b, tunnel->options().from_a));
+  co_await Direction(tunnel, b, a, tunnel->options().from_b);
   co_return co_await tunnel->BothDone();
 }
 

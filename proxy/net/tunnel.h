@@ -10,6 +10,8 @@
 // Thread-affine: both streams live on one worker, and outlive the call.
 #pragma once
 
+#include <functional>
+
 #include "proxy/admin/metrics.h"
 #include "proxy/net/stream.h"
 
@@ -20,8 +22,8 @@ inline constexpr Duration kHalfClosed = std::chrono::seconds(60);
 struct TunnelOptions {
   Duration idle_timeout = Duration(0);  // 0: never.
   // Called with the number of bytes that came from a side, as they come. Either may be null.
-  void (*from_a)(size_t bytes) = nullptr;
-  void (*from_b)(size_t bytes) = nullptr;
+  std::function<void(size_t bytes)> from_a;
+  std::function<void(size_t bytes)> from_b;
 };
 
 // Carries bytes until both directions are over, or until one stream is closed from elsewhere (as

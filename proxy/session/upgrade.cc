@@ -64,7 +64,10 @@ Async<void> CarryBytes(Service& service, Exchange& exchange, UpstreamConnection&
   TunnelOptions options;
   options.idle_timeout = service.shared.config->streaming_connection_idle_timeout;
   options.from_a = [](size_t bytes) { ProcessMetrics().tunnel_bytes_up.Add(bytes); };
-  options.from_b = [](size_t bytes) { ProcessMetrics().tunnel_bytes_down.Add(bytes); };
+  options.from_b = [&connection](size_t bytes) {
+    ProcessMetrics().tunnel_bytes_down.Add(bytes);
+    connection.NoteHeard();
+  };
   const TunnelEnd end = co_await RunTunnel(*client, upstream, options);
   metrics.tunnel_ends[end].Add();
 }

@@ -53,9 +53,10 @@ std::vector<Endpoints::Member*> Endpoints::MembersOf(const Place& place) const {
   return members;
 }
 
-bool Endpoints::AnotherIsReady(size_t endpoint) const {
+bool Endpoints::AnotherAnswers(size_t endpoint, TimePoint since) const {
   for (size_t i = 0; i < count(); ++i) {
-    if (i != endpoint && health(i) == Health::kReady) return true;
+    if (i == endpoint || health(i) == Health::kDead) continue;
+    if (health(i) == Health::kReady || heard(i) >= since) return true;
   }
   return false;
 }

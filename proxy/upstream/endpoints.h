@@ -70,7 +70,8 @@ class Endpoints : public std::enable_shared_from_this<Endpoints> {
     return TimePoint(Duration(all_[endpoint].heard.load()));
   }
   Health health(size_t endpoint) const { return all_[endpoint].health.load(); }
-  bool AnotherIsReady(size_t endpoint) const;
+  // Whether there is another to turn to: one that is ready, or has at least said something since.
+  bool AnotherAnswers(size_t endpoint, TimePoint since) const;
   // Tells the members of one that is dead from now on, each by a post to its executor.
   void SetHealth(size_t endpoint, Health health);
 

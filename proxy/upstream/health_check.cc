@@ -88,12 +88,13 @@ Async<void> CheckFor(Worker& worker, std::shared_ptr<Upstream> upstream, size_t 
     std::string why;
     if (status.ok()) {
       failures = 0;
-      // A 403 is an answer too: not everybody may see /readyz.
-      health = *status < 500 ? Health::kReady : Health::kNotReady;
+      // A 403 is an answer too: not everybody may see /readyz. One that does not know Weir is of no
+      // use to it.
+      health = *status < 500 && *status != 401 ? Health::kReady : Health::kNotReady;
       why = "/readyz answers " + std::to_string(*status);
     } else if (!late && ++failures >= kSilent &&
                worker.Now() - endpoints.heard(endpoint) >= kHeardLately &&
-               endpoints.AnotherIsReady(endpoint)) {
+               endpoints.AnotherAnswers(endpoint, worker.Now() - kHeardLately)) {
       health = Health::kDead;
       why = Message(status.status());
     }

@@ -66,13 +66,19 @@ Async<StatusOr<std::unique_ptr<UpstreamConnection>>> UpstreamConnection::Open(
   co_return connection;
 }
 
+Status UpstreamConnection::WhatBroke(Status status) const {
+  if (status.ok() || !abandoned_) return status;
+  return Unavailable("the API server does not answer any more");
+}
+
 void UpstreamConnection::NoteHeard() {
   upstream_.endpoints().NoteHeard(endpoint_, stream_.worker().Now());
 }
 
 Async<StatusOr<std::string_view>> UpstreamConnection::ReadBody() {
   StatusOr<std::string_view> piece = co_await reader_.ReadBody();
-  if (piece.ok() && !piece->empty()) NoteHeard();
+  if (!piece.ok()) co_return WhatBroke(piece.status());
+  if (!piece->empty()) NoteHeard();
   co_return piece;
 }
 
@@ -98,7 +104,7 @@ Async<Status> UpstreamConnection::SendHead(http::RequestHead head) {
   std::string bytes;
   http::AppendRequestHead(head, bytes);
   stream_.Write(bytes);
-  co_return co_await stream_.Flush();
+  co_return WhatBroke(co_await stream_.Flush());
 }
 
 Async<Status> UpstreamConnection::SendBody(std::string_view piece) {
@@ -114,7 +120,7 @@ Async<Status> UpstreamConnection::SendBody(std::string_view piece) {
     sent_ = to_send_ == 0;
     stream_.Write(piece);
   }
-  co_return co_await stream_.Flush();
+  co_return WhatBroke(co_await stream_.Flush());
 }
 
 Async<Status> UpstreamConnection::EndBody() {
@@ -122,7 +128,7 @@ Async<Status> UpstreamConnection::EndBody() {
     sent_ = true;
     stream_.Write(http::kLastChunk);
   }
-  co_return co_await stream_.Flush();
+  co_return WhatBroke(co_await stream_.Flush());
 }
 
 Async<StatusOr<http::ResponseHead>> UpstreamConnection::ReadHead(std::string_view method,
@@ -132,8 +138,7 @@ Async<StatusOr<http::ResponseHead>> UpstreamConnection::ReadHead(std::string_vie
   const Duration rest = timeout == Duration(0) ? Duration(std::chrono::seconds(32)) : timeout;
   const StatusOr<std::string_view> bytes = co_await reader_.ReadHead(kMaxHeadBytes, rest);
   SetDeadline(TimePoint::max());
-  if (!bytes.ok() && abandoned_) co_return Unavailable("the API server does not answer any more");
-  if (!bytes.ok()) co_return bytes.status();
+  if (!bytes.ok()) co_return WhatBroke(bytes.status());
   if (bytes->empty()) co_return Unavailable("the API server closed the connection");
   NoteHeard();
   auto parsed = http::ParseResponseHead(*bytes, method);

@@ -56,6 +56,8 @@ class UpstreamConnection final : private Endpoints::Member {
   void SetDeadline(TimePoint deadline) { stream_.SetDeadline(deadline); }
   CredentialClass credential() const { return credential_; }
   size_t endpoint() const { return endpoint_; }
+  // Something came from its API server, which SwitchProtocols() has made another's to read.
+  void NoteHeard();
   // Whether its API server was found dead, and it was cut for that.
   bool abandoned() const { return abandoned_; }
   // Requests begun on it.
@@ -69,7 +71,9 @@ class UpstreamConnection final : private Endpoints::Member {
   UpstreamConnection(Worker& worker, int socket, SSL* ssl, Upstream& upstream,
                      CredentialClass credential, size_t endpoint, uint64_t generation);
   void OnEndpointDead() override;
-  void NoteHeard();
+  // `status`, but that of a connection that was cut for its API server: that one is lost, and
+  // nobody cancelled anything.
+  Status WhatBroke(Status status) const;
 
   Upstream& upstream_;
   const CredentialClass credential_;

@@ -134,6 +134,8 @@ TEST_F(UpgradeTest, ARefusalIsRelayedAndBothConnectionsAreClosed) {
                                  HasSubstr("Connection: close\r\n"), Not(HasSubstr("Upgrade"))));
       EXPECT_TRUE(clean);
     }
+    // A client that leaves before would be the end of it.
+    WaitUntil([&] { return api_server_.requests().size() > before; });
     Hang();
     ExpectBothClosed();
     EXPECT_EQ(api_server_.requests().size(), before + 1) << answer;

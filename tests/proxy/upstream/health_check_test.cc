@@ -6,6 +6,7 @@
 #include <atomic>
 #include <thread>
 
+#include "proxy/upstream/own_request.h"
 #include "proxy/upstream/pool.h"
 #include "tests/proxy/upstream/scripted_server.h"
 
@@ -18,7 +19,7 @@ using Health = Endpoints::Health;
 // Two API servers, of which the first does as it is told.
 class HealthCheckTest : public ::testing::Test {
  protected:
-  enum Mood { kWell, kShuttingDown, kSilent, kBusy, kAllSilent };
+  enum Mood { kWell, kShuttingDown, kSilent, kBusy, kAllSilent, kStranger };
 
   HealthCheckTest() {
     worker_.Start();
@@ -26,6 +27,7 @@ class HealthCheckTest : public ::testing::Test {
       const Mood mood = mood_;
       const bool asks_health = request.head.path() == "/readyz";
       if (mood == kSilent || mood == kAllSilent || (mood == kBusy && asks_health)) return "";
+      if (mood == kStranger) return "HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno";
       return mood == kWell || mood == kBusy
                  ? Answer200("first")
                  : "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 2\r\n\r\nno";
@@ -117,6 +119,26 @@ TEST_F(HealthCheckTest, WhereAllAreSilentAtOnceTheLastIsNotLeft) {
   mood_ = kSilent;
   WaitFor(Health::kDead);
   EXPECT_EQ(upstream_->endpoints().health(1), Health::kReady);
+}
+
+TEST_F(HealthCheckTest, WhatWeirItselfAskedOfOneThatFallsSilentIsAskedElsewhere) {
+  while (AskNow() != "second") {
+  }  // The first one's turn.
+  mood_ = kSilent;
+  RunOn(worker_, [&]() -> Async<void> {
+    for (int i = 0; i < 4; ++i) {
+      const TimePoint deadline = worker_.Now() + std::chrono::minutes(1);
+      const auto answer = co_await AskAsSelf(*pool_, "POST", "/review", "{}", deadline);
+      EXPECT_EQ(answer.ok() ? answer->body : Message(answer.status()), "second");
+    }
+  });
+  EXPECT_EQ(upstream_->endpoints().health(0), Health::kDead);
+}
+
+TEST_F(HealthCheckTest, OneThatDoesNotKnowWeirIsTheLastToBeAsked) {
+  mood_ = kStranger;
+  WaitFor(Health::kNotReady);
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(AskNow(), "second");
 }
 
 TEST_F(HealthCheckTest, OneThatFallsSilentIsLeftAndSoAreRequestsThatWaitForIt) {
