@@ -27,6 +27,7 @@
 #include "proxy/session/connection.h"
 #include "proxy/session/http2_connection.h"
 #include "proxy/session/service.h"
+#include "proxy/upstream/front_proxy_headers.h"
 #include "proxy/upstream/health_check.h"
 #include "proxy/upstream/http_list_watcher.h"
 #include "proxy/upstream/http_review_client.h"
@@ -115,14 +116,16 @@ Authorizer::Options AuthorizerOptions(const Config& config) {
 }
 
 // As many connections as there are file descriptors for, beside those to the API server, the admin
-// port's and some more.
+// port's and some more. Forwarded streams get a quarter of them at most.
 Config FittedToFiles(Config config) {
   constexpr uint64_t kReserved = 64;
   constexpr uint64_t kLeast = 16;
   rlimit files{};
   if (getrlimit(RLIMIT_NOFILE, &files) != 0) return config;
-  const uint64_t others =
-      kReserved + config.max_requests_inflight + config.max_mutating_requests_inflight;
+  config.max_forwarded_streams =
+      std::min(config.max_forwarded_streams, static_cast<uint32_t>(files.rlim_cur / 4));
+  const uint64_t others = kReserved + config.max_requests_inflight +
+                          config.max_mutating_requests_inflight + config.max_forwarded_streams;
   const uint64_t room = files.rlim_cur > others + kLeast ? files.rlim_cur - others : kLeast;
   if (room >= config.max_connections) return config;
   config.max_connections = static_cast<uint32_t>(room);
@@ -279,8 +282,12 @@ void Server::Impl::StartLanes() {
     homes.push_back({worker, [worker, this] { return MakeHttpListWatcher(*worker, upstream); }});
   }
   for (const auto& lane : lanes) lane->worker.Start();
-  lanes.front()->worker.Post(
-      [&worker = lanes.front()->worker, this] { StartHealthChecks(worker, upstream); });
+  lanes.front()->worker.Post([lane = lanes.front().get(), this] {
+    StartHealthChecks(lane->worker, upstream);
+    StartReadingFrontProxyHeaders(lane->pool, [this](const FrontProxyHeaders& headers) {
+      shared->identity_headers.Add(headers.names, headers.prefixes);
+    });
+  });
   ReadyBlocks::SetLimit(config.cache_max_bytes / 8);
   Registry::Options options = RegistryOptions(config);
   options.memory_returned = [this] { trimmer.Request(); };

@@ -68,4 +68,18 @@ std::optional<std::string> OriginForm(std::string_view method, std::string_view 
   return origin;
 }
 
+bool HasDotSegments(std::string_view path) {
+  std::string decoded;
+  for (size_t i = 0; i < path.size(); ++i) {
+    const std::string_view escape = path.substr(i, 3);
+    const bool dot = EqualsIgnoreCase(escape, "%2e");
+    const bool slash = EqualsIgnoreCase(escape, "%2f") || EqualsIgnoreCase(escape, "%5c");
+    decoded += dot ? '.' : slash || path[i] == '\\' ? '/' : path[i];
+    if (dot || slash) i += 2;
+  }
+  if (!decoded.starts_with('/')) return true;
+  decoded += '/';
+  return decoded.find("/./") != std::string::npos || decoded.find("/../") != std::string::npos;
+}
+
 }  // namespace weir::http

@@ -124,7 +124,8 @@ struct Metrics {
   Gauge forwards_in_flight;
 
   // Admission. By Admission::Pool (session/admission.h).
-  std::array<Gauge, 7> admitted;
+  static constexpr size_t kAdmissionPools = 8;
+  std::array<Gauge, kAdmissionPools> admitted;
   Gauge admitted_bytes;
   ByLabel<TerminationLabel, Counter> terminations;
 

@@ -27,9 +27,9 @@ constexpr std::array<std::string_view, static_cast<size_t>(TunnelEnd::kCount)> k
     "closed", "broken", "idle"};
 
 // As Admission::Pool.
-constexpr std::array<std::string_view, 7> kPools = {
-    "cached", "forwarded-read",  "forwarded-write",   "long-running",
-    "probe",  "user-connection", "address-connection"};
+constexpr std::array<std::string_view, Metrics::kAdmissionPools> kPools = {
+    "cached",           "forwarded-read", "forwarded-write", "watch",
+    "forwarded-stream", "probe",          "user-connection", "address-connection"};
 constexpr std::array<std::string_view, static_cast<size_t>(TerminationLabel::kCount)>
     kTerminations = {"full", "share", "bytes"};
 

@@ -83,7 +83,8 @@ struct Config {
   uint32_t max_requests_inflight = 400;           // Forwarded reads.
   uint32_t max_mutating_requests_inflight = 200;  // Forwarded, all others.
   uint32_t max_cached_requests_inflight = 10000;  // GET and LIST from the cache.
-  uint32_t max_watches = 1'000'000;               // Forwarded streams included.
+  uint32_t max_watches = 1'000'000;               // From the cache.
+  uint32_t max_forwarded_streams = 5000;          // Each is a connection upstream.
   uint64_t max_bytes_inflight = uint64_t{16} << 30;
   uint32_t max_share_per_user = 25;  // Percent of each bound.
   uint32_t max_header_bytes = 64 * 1024;

@@ -15,6 +15,7 @@ namespace {
 
 constexpr int64_t kUnbounded = std::numeric_limits<int64_t>::max();
 constexpr int64_t kProbes = 100;
+constexpr int64_t kProbesOfAnAddress = 20;
 
 // `kind` keeps a token from passing for a user of that name.
 uint64_t KeyOf(char kind, std::string_view name) {
@@ -27,6 +28,8 @@ template <typename Number>
 Number PercentOf(Number all, uint32_t percent) {
   return std::max<Number>(all / 100 * percent + all % 100 * percent / 100, 1);
 }
+
+static_assert(Metrics::kAdmissionPools == Admission::kPools);
 
 Metrics& Counters() { return ProcessMetrics(); }
 
@@ -79,10 +82,12 @@ Admission::Bounds Admission::BoundsOf(Pool pool) const {
       return shared(config_->max_requests_inflight);
     case Pool::kForwardedWrite:
       return shared(config_->max_mutating_requests_inflight);
-    case Pool::kLongRunning:
+    case Pool::kWatch:
       return shared(config_->max_watches);
+    case Pool::kForwardedStream:
+      return shared(config_->max_forwarded_streams);
     case Pool::kProbe:
-      return {kProbes, kUnbounded};
+      return {kProbes, kProbesOfAnAddress};
     case Pool::kUserConnection:
       return {kUnbounded, shared(config_->max_connections).each};
     case Pool::kAddressConnection: {

@@ -49,8 +49,9 @@ class Admission {
     kCached,             // GET and LIST from the cache: --max-cached-requests-inflight.
     kForwardedRead,      // --max-requests-inflight.
     kForwardedWrite,     // --max-mutating-requests-inflight.
-    kLongRunning,        // Watches, and forwarded watches, logs, exec …: --max-watches.
-    kProbe,              // /livez, /readyz, /healthz, forwarded.
+    kWatch,              // From the cache: --max-watches.
+    kForwardedStream,    // Watches, logs, exec …, each a connection: --max-forwarded-streams.
+    kProbe,              // /livez, /readyz, /healthz, forwarded: an address has a share.
     kUserConnection,     // With a client certificate: a share of --max-connections.
     kAddressConnection,  // --max-connections-per-address.
     kCount

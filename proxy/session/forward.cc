@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "protocol/base/log.h"
 #include "protocol/http/head.h"
+#include "protocol/http/request_target.h"
 #include "proxy/admin/metrics.h"
 #include "proxy/session/forward_head.h"
 #include "proxy/session/forward_slot.h"
@@ -185,25 +187,58 @@ Async<bool> MeetExpectation(Exchange& exchange) {
   co_return sent.ok();
 }
 
+// As a front proxy Weir must know by which headers it is believed, for a client's are to be kept
+// back. The API server is asked at the start; until it has answered nothing is forwarded so.
+Async<bool> KnowsHeaders(Service& service) {
+  constexpr Duration kLook = std::chrono::milliseconds(20);
+  Signal never(service.worker);
+  const TimePoint deadline = service.worker.Now() + std::chrono::seconds(5);
+  while (!service.shared.identity_headers.complete()) {
+    if (service.worker.Now() >= deadline) co_return false;
+    static_cast<void>(co_await never.Wait(service.worker.Now() + kLook));
+  }
+  co_return true;
+}
+
+// Who asks, and how upstream is told.
+struct Speaker {
+  Credentials credentials;
+  ForwardAs as;
+};
+
+// Nothing: refused, and answered.
+Async<std::optional<Speaker>> FindSpeaker(Service& service, Exchange& exchange) {
+  const http::HeaderList& headers = exchange.request().headers;
+  Speaker speaker;
+  speaker.credentials = service.shared.authenticator.Inspect(exchange.certificate(), headers);
+  if (speaker.credentials.kind == Credentials::Kind::kRejected) {
+    co_await RespondError(exchange, ApiError::Unauthorized());
+    co_return std::nullopt;
+  }
+  std::variant<ForwardAs, ApiError> chosen = ChooseCredential(
+      headers, speaker.credentials, *service.shared.config, service.shared.upstream);
+  if (auto* const refused = std::get_if<ApiError>(&chosen); refused != nullptr) {
+    co_await RespondError(exchange, std::move(*refused));
+    co_return std::nullopt;
+  }
+  speaker.as = std::get<ForwardAs>(std::move(chosen));
+  co_return speaker;
+}
+
 }  // namespace
 
 Async<void> ForwardRequest(Service& service, Exchange& exchange) {
   const http::RequestHead& request = exchange.request();
   const auto upgrade = RequestedUpgrade(request);
   if (upgrade.has_value()) exchange.CloseAfterwards();
-  const Credentials credentials =
-      service.shared.authenticator.Inspect(exchange.certificate(), request.headers);
-  if (credentials.kind == Credentials::Kind::kRejected) {
-    co_await RespondError(exchange, ApiError::Unauthorized());
+  std::optional<Speaker> speaker = co_await FindSpeaker(service, exchange);
+  if (!speaker.has_value()) co_return;
+  // What stands at such a URL may resolve it, and then it is another server's.
+  if (!service.shared.upstream.url(0).prefix.empty() && http::HasDotSegments(request.path())) {
+    std::string text = "400 Bad Request: dot segments, where the API server's URL has a path";
+    co_await RespondText(exchange, 400, std::move(text));
     co_return;
   }
-  std::variant<ForwardAs, ApiError> chosen = ChooseCredential(
-      request.headers, credentials, *service.shared.config, service.shared.upstream);
-  if (auto* const refused = std::get_if<ApiError>(&chosen); refused != nullptr) {
-    co_await RespondError(exchange, std::move(*refused));
-    co_return;
-  }
-  const ForwardAs& as = std::get<ForwardAs>(chosen);
   if (upgrade.has_value() && HasBody(request)) {
     // Its end would be one of two things: the client's first bytes, or not.
     std::string text = "400 Bad Request: an upgrade with a body";
@@ -214,19 +249,36 @@ Async<void> ForwardRequest(Service& service, Exchange& exchange) {
   if (!go_on) co_return;
   const bool long_running = IsLongRunning(request);
   RequestBody body(exchange, !long_running, service.shared.config->min_body_rate);
-  const Status ahead = co_await body.ReadAhead();
-  if (!ahead.ok()) {
-    co_await RefuseBody(exchange, ahead);
-    co_return;
+  // What lasts has a place at once: its body may be one that waits for the answer.
+  if (!long_running && HasBody(request)) {
+    const Status ahead = co_await body.ReadAhead();
+    if (!ahead.ok()) {
+      co_await RefuseBody(exchange, ahead);
+      co_return;
+    }
+    // That may have taken a minute: he may not be who he was.
+    exchange.RecheckCertificate();
+    speaker = co_await FindSpeaker(service, exchange);
+    if (!speaker.has_value()) co_return;
   }
+  const ForwardAs& as = speaker->as;
   ForwardSlot slot(service.shared);
-  if (!slot.Take(request, long_running, Caller::Of(credentials))) {
+  if (!slot.Take(request, long_running, speaker->credentials, exchange.peer_address())) {
     co_await RespondTooManyRequests(exchange);
     co_return;
   }
 
+  if (as.credential == CredentialClass::kFrontProxy) {
+    const bool knows = co_await KnowsHeaders(service);
+    if (!knows) {
+      co_await RespondUnreachable(
+          exchange, Unavailable("it has not said by which headers it believes a front proxy"),
+          Sent::kNothing);
+      co_return;
+    }
+  }
   StatusOr<http::RequestHead> head =
-      UpstreamHead(exchange, credentials, as, service.shared.identity_headers);
+      UpstreamHead(exchange, speaker->credentials, as, *service.shared.identity_headers);
   if (!head.ok()) {
     std::string text = "400 Bad Request: " + std::string(Message(head.status()));
     co_await RespondText(exchange, 400, std::move(text));

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <utility>
 #include <vector>
 
+#include "protocol/k8s/query.h"
 #include "proxy/auth/bearer_token.h"
 #include "proxy/session/identity_headers.h"
 #include "proxy/session/respond.h"
@@ -80,25 +82,24 @@ std::string ForwardedFor(const Exchange& exchange) {
   return all + exchange.peer_address();
 }
 
+// As upstream's splitPath(): without the slashes at both ends; what is between two is a part,
+// though it be empty.
 std::vector<std::string_view> Split(std::string_view path) {
+  while (path.starts_with('/')) path.remove_prefix(1);
+  while (path.ends_with('/')) path.remove_suffix(1);
   std::vector<std::string_view> parts;
-  while (!path.empty()) {
-    const size_t slash = path.find('/');
-    if (slash != 0) parts.push_back(path.substr(0, slash));
-    path = slash == std::string_view::npos ? std::string_view() : path.substr(slash + 1);
+  for (size_t slash = 0; slash != std::string_view::npos && !path.empty();) {
+    slash = path.find('/');
+    parts.push_back(path.substr(0, slash));
+    if (slash != std::string_view::npos) path.remove_prefix(slash + 1);
   }
   return parts;
 }
 
+// As upstream converts `watch` (apimachinery's Convert_Slice_string_To_bool).
 bool AsksToWatch(std::string_view query) {
-  while (!query.empty()) {
-    const size_t end = query.find('&');
-    const std::string_view setting = query.substr(0, end);
-    query = end == std::string_view::npos ? std::string_view() : query.substr(end + 1);
-    if (setting == "watch") return true;
-    if (setting.starts_with("watch=")) return setting != "watch=0" && setting != "watch=false";
-  }
-  return false;
+  const std::optional<std::string> value = FirstQueryValue(query, "watch");
+  return value.has_value() && *value != "0" && !http::EqualsIgnoreCase(*value, "false");
 }
 
 }  // namespace
@@ -196,18 +197,27 @@ http::ResponseHead RelayedHead(http::ResponseHead head) {
 }
 
 bool IsLongRunning(const http::RequestHead& request) {
-  const std::vector<std::string_view> parts = Split(request.path());
-  if (parts.size() >= 2 && parts[0] == "debug" && parts[1] == "pprof") return true;
-  if (parts.empty() || (parts[0] != "api" && parts[0] != "apis")) return false;
-  if (request.method == "GET" && AsksToWatch(request.query())) return true;
-  const size_t first = parts[0] == "api" ? 2 : 3;
-  if (parts.size() > first && (parts[first] == "watch" || parts[first] == "proxy")) return true;
+  if (request.path().starts_with("/debug/pprof/")) return true;
+  std::vector<std::string_view> parts = Split(request.path());
+  const auto drop = [&parts](ptrdiff_t count) {
+    parts.erase(parts.begin(), parts.begin() + count);
+  };
+  // requestinfo.go: prefix and version, the group between them.
+  if (parts.size() < 3 || (parts[0] != "api" && parts[0] != "apis")) return false;
+  const bool grouped = parts[0] == "apis";
+  if (grouped && parts.size() < 4) return false;
+  drop(grouped ? 3 : 2);
+  if (parts[0] == "watch" || parts[0] == "proxy") return parts.size() > 1;
+  if (parts[0] == "namespaces" && parts.size() > 2 && parts[2] != "status" &&
+      parts[2] != "finalize")
+    drop(2);
+  // Now resource, name, subresource. kube-apiserver's long-running ones.
+  if (parts.size() < 2)
+    return (request.method == "GET" || request.method == "HEAD") && AsksToWatch(request.query());
   constexpr std::array<std::string_view, 5> kStreams = {"attach", "exec", "proxy", "log",
                                                         "portforward"};
-  return std::any_of(parts.begin() + static_cast<ptrdiff_t>(std::min(parts.size(), first + 2)),
-                     parts.end(), [&](std::string_view part) {
-                       return std::find(kStreams.begin(), kStreams.end(), part) != kStreams.end();
-                     });
+  return parts.size() > 2 &&
+         std::find(kStreams.begin(), kStreams.end(), parts[2]) != kStreams.end();
 }
 
 }  // namespace weir

@@ -20,8 +20,12 @@ class ForwardSlot {
   ForwardSlot& operator=(const ForwardSlot&) = delete;
 
   // False: there is no room, and the request is to be refused.
-  bool Take(const http::RequestHead& request, bool long_running, const Caller& caller) {
+  bool Take(const http::RequestHead& request, bool long_running, const Credentials& credentials,
+            const std::string& address) {
     pool_ = PoolOf(request, long_running);
+    // Whoever probes has no name, so all who have none must not be one.
+    const Caller caller =
+        pool_ == Admission::Pool::kProbe ? Caller::OfAddress(address) : Caller::Of(credentials);
     std::optional<Admission::Ticket> ticket = shared_.admission.Enter(pool_, caller);
     if (ticket.has_value()) ticket_ = *std::move(ticket);
     return ticket.has_value();
@@ -31,13 +35,13 @@ class ForwardSlot {
     if (left_) return;
     left_ = true;
     ProcessMetrics().forwards_in_flight.Sub();
-    if (pool_ != Admission::Pool::kLongRunning) ticket_.Leave();
+    if (pool_ != Admission::Pool::kForwardedStream) ticket_.Leave();
   }
 
  private:
   static Admission::Pool PoolOf(const http::RequestHead& request, bool long_running) {
     using Pool = Admission::Pool;
-    if (long_running) return Pool::kLongRunning;
+    if (long_running) return Pool::kForwardedStream;
     const std::string_view path = request.path();
     if (path == "/livez" || path == "/readyz" || path == "/healthz") return Pool::kProbe;
     return ReadsOnly(request.method) ? Pool::kForwardedRead : Pool::kForwardedWrite;

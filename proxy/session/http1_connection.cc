@@ -196,7 +196,7 @@ Async<void> Refuse(Connection& c, http::HttpError error) {
       "HTTP/1.1 {} {}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n{}",
       error.status, http::ReasonPhrase(error.status), error.text);
   c.stream.Write(bytes);
-  const Status flushed = co_await c.stream.Flush();
+  const Status flushed = co_await c.stream.Flush(c.service.shared.config->write_stall_timeout);
   if (flushed.ok()) co_await c.client.Linger();
 }
 

@@ -187,14 +187,17 @@ void Http2Session::OnHandlerEnded() {
 }
 
 // As kube-apiserver: whoever is nobody (its mitigation of CVE-2023-44487), and now and then anybody
-// (--goaway-chance), is to come back on another connection. GOAWAY goes before the answer.
+// (--goaway-chance), is to come back on another connection. GOAWAY goes before the answer. A 401
+// tells nothing of whoever came with a certificate: it is that of a server behind the API server,
+// and of a front proxy's connection one user's answer must not be the end.
 void Http2Session::BeforeAnswer(const Http2Stream& stream, int status) {
   if (going_away_) return;
   const ServiceShared& shared = client_->service.shared;
-  const bool nobody =
-      status == 401 ||
-      shared.authenticator.Inspect(client_->certificate, stream.request().headers).kind ==
-          Credentials::Kind::kNone;
+  using Kind = Credentials::Kind;
+  const Kind kind =
+      shared.authenticator.Inspect(client_->certificate, stream.request().headers).kind;
+  const bool nobody = kind == Kind::kNone || kind == Kind::kRejected ||
+                      (status == 401 && kind != Kind::kCertificate);
   if (nobody || shared.closing.load() || Happens(shared.config->goaway_chance)) GoAway();
 }
 

@@ -21,7 +21,7 @@ Http2Stream::Http2Stream(Http2Session& session, int32_t id, const http::HeadLimi
     : session_(session),
       id_(id),
       builder_(std::make_unique<Http2RequestBuilder>(
-          limits, session.client().service.shared.identity_headers)) {}
+          limits, *session.client().service.shared.identity_headers)) {}
 
 Http2Stream::~Http2Stream() = default;
 

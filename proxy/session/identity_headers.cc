@@ -7,10 +7,7 @@
 
 namespace weir {
 
-namespace {
-
-// Lower case, `_` as `-`: the widest reading that any server on the way could have.
-std::string Folded(std::string_view name) {
+std::string FoldedHeaderName(std::string_view name) {
   std::string folded(name);
   for (char& c : folded) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
@@ -18,6 +15,8 @@ std::string Folded(std::string_view name) {
   }
   return folded;
 }
+
+namespace {
 
 // Of a front proxy.
 bool NamesUser(std::string_view folded, const IdentityHeaderNames& own) {
@@ -46,7 +45,7 @@ bool AnyConnectionOption(const http::HeaderList& headers, const Visit& visit) {
         option.remove_prefix(1);
       while (!option.empty() && (option.back() == ' ' || option.back() == '\t'))
         option.remove_suffix(1);
-      if (!option.empty() && visit(Folded(option))) return true;
+      if (!option.empty() && visit(FoldedHeaderName(option))) return true;
       rest = comma == std::string_view::npos ? std::string_view() : rest.substr(comma + 1);
     }
   }
@@ -67,21 +66,21 @@ IdentityHeaderNames IdentityHeaderNames::Of(const Config& config) {
   for (const auto* const list :
        {&config.requestheader_username_headers, &config.requestheader_uid_headers,
         &config.requestheader_group_headers}) {
-    for (const std::string& name : *list) own.names.push_back(Folded(name));
+    for (const std::string& name : *list) own.names.push_back(FoldedHeaderName(name));
   }
   for (const std::string& prefix : config.requestheader_extra_headers_prefix)
-    own.prefixes.push_back(Folded(prefix));
+    own.prefixes.push_back(FoldedHeaderName(prefix));
   return own;
 }
 
 std::string RefusedHeaders(const http::HeaderList& headers, const IdentityHeaderNames& own) {
   if (headers.Count("Authorization") > 1) return "more than one Authorization header";
   for (const http::Header& line : headers.lines()) {
-    if (line.name.find('_') != std::string::npos && IsIdentity(Folded(line.name), own)) {
+    if (line.name.find('_') != std::string::npos && IsIdentity(FoldedHeaderName(line.name), own)) {
       return "identity header with an underscore";
     }
     // Only HTTP/2 can say so, and upstream is spoken to in HTTP/1.1.
-    if (HasBlankEnds(line.value) && Folded(line.name).starts_with("impersonate-"))
+    if (HasBlankEnds(line.value) && FoldedHeaderName(line.name).starts_with("impersonate-"))
       return "impersonation header with blanks around its value";
   }
   if (AnyConnectionOption(headers,
@@ -92,19 +91,19 @@ std::string RefusedHeaders(const http::HeaderList& headers, const IdentityHeader
 }
 
 bool NamesSomebody(std::string_view name, const IdentityHeaderNames& own) {
-  const std::string folded = Folded(name);
+  const std::string folded = FoldedHeaderName(name);
   return folded.starts_with("impersonate-") || NamesUser(folded, own);
 }
 
 bool HasImpersonation(const http::HeaderList& headers) {
   return std::any_of(headers.lines().begin(), headers.lines().end(), [](const http::Header& line) {
-    return Folded(line.name).starts_with("impersonate-");
+    return FoldedHeaderName(line.name).starts_with("impersonate-");
   });
 }
 
 bool IsStrippedFromRequests(const http::HeaderList& headers, std::string_view name,
                             const IdentityHeaderNames& own) {
-  const std::string folded = Folded(name);
+  const std::string folded = FoldedHeaderName(name);
   if (IsHopByHop(folded) || folded == "trailer" || folded == "expect" || folded == "host")
     return true;
   if (folded == "content-length" || folded == "forwarded" || folded == "x-real-ip") return true;
@@ -114,7 +113,7 @@ bool IsStrippedFromRequests(const http::HeaderList& headers, std::string_view na
 }
 
 bool IsStrippedFromResponses(const http::HeaderList& headers, std::string_view name) {
-  const std::string folded = Folded(name);
+  const std::string folded = FoldedHeaderName(name);
   return IsHopByHop(folded) ||
          AnyConnectionOption(headers, [&](const std::string& option) { return option == folded; });
 }

@@ -12,11 +12,14 @@
 namespace weir {
 
 // Names by which headers say who somebody is, beside Authorization, X-Remote-* and Impersonate-*:
-// of the --requestheader-* options. Lower case.
+// of the --requestheader-* options, Weir's and the API server's. Folded.
 struct IdentityHeaderNames {
   std::vector<std::string> names, prefixes;
   static IdentityHeaderNames Of(const Config& config);
 };
+
+// Lower case, `_` as `-`: the widest reading that any server on the way could have.
+std::string FoldedHeaderName(std::string_view name);
 
 // Why a request with these headers is refused whole (400): two servers could read them differently
 // (auth-and-forwarding A.1, A.8, A.10). Empty: nothing is wrong with them.

@@ -159,7 +159,7 @@ Async<std::optional<ForwardReason>> TryCache(Service& service, Exchange& exchang
   if (identity == nullptr) co_return std::nullopt;
   outcome.user = identity->name;
   const Admission::Pool pool =
-      request.verb == ReadVerb::kWatch ? Admission::Pool::kLongRunning : Admission::Pool::kCached;
+      request.verb == ReadVerb::kWatch ? Admission::Pool::kWatch : Admission::Pool::kCached;
   std::optional<Admission::Ticket> ticket =
       service.shared.admission.Enter(pool, Caller::Of(*identity));
   if (!ticket.has_value()) {
@@ -194,7 +194,7 @@ Async<std::optional<ForwardReason>> TryCache(Service& service, Exchange& exchang
 
 Async<void> Route(Service& service, Exchange& exchange, Outcome& outcome) {
   const std::string refused =
-      RefusedHeaders(exchange.request().headers, service.shared.identity_headers);
+      RefusedHeaders(exchange.request().headers, *service.shared.identity_headers);
   if (!refused.empty()) {
     ProcessMetrics().bad_requests.Add();
     std::string text = "400 Bad Request: " + refused;

@@ -15,7 +15,7 @@
 #include "proxy/net/worker.h"
 #include "proxy/session/admission.h"
 #include "proxy/session/http2_output.h"
-#include "proxy/session/identity_headers.h"
+#include "proxy/session/live_identity_headers.h"
 #include "proxy/upstream/pool.h"
 
 namespace weir {
@@ -36,7 +36,7 @@ struct ServiceShared {
   std::atomic<int64_t> connections{0};
   std::atomic<int64_t> requests{0};  // In flight, watches and forwarded streams included.
   Admission admission{config};
-  const IdentityHeaderNames identity_headers = IdentityHeaderNames::Of(*config);
+  LiveIdentityHeaders identity_headers{IdentityHeaderNames::Of(*config)};
 };
 
 // Of one worker; thread-affine. Outlives the worker's sessions.

@@ -2,8 +2,13 @@ package e2e
 
 import (
 	"bytes"
+	"context"
 	"net/http"
+	"strings"
 	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"weir.dev/e2e/oracle"
 )
@@ -117,6 +122,48 @@ func TestAFrontProxysNamesCountToTheLastByte(t *testing.T) {
 		q.Path = "/api/v1/namespaces/team-a/configmaps/only-this"
 		if a := through.ask(q); name != "no blank" && a.Status != http.StatusBadRequest {
 			t.Errorf("%s is forwarded: %d %s", name, a.Status, a.Body)
+		}
+	}
+}
+
+// TestHeadersThatOnlyTheAPIServerNames: an API server that believes a front proxy's headers of other names says so in a
+// ConfigMap. Weir speaks to it as a front proxy, and keeps a client's headers of these names back unasked.
+func TestHeadersThatOnlyTheAPIServerNames(t *testing.T) {
+	needsWeir(t)
+	replica, err := cluster.StartReplica("--requestheader-group-headers", "X-Corp-Group", "--requestheader-extra-headers-prefix", "X-Corp-Extra-")
+	must(t, err)
+	t.Cleanup(cluster.StopReplica)
+	mallory, err := cluster.CertUser("mallory")
+	must(t, err)
+	forged := request{Path: "/api/v1/namespaces/team-a/configmaps/only-this", Header: http.Header{
+		"X-Corp-Group": {"system:masters"}, "X-Corp-Extra-A": {"b"},
+	}}
+	believed := forged
+	believed.Header = forged.Header.Clone()
+	believed.Header.Set("X-Remote-User", "mallory")
+	proxy := newCaller(t, replica, oracle.User{Name: "front-proxy-client", Cert: cluster.FrontProxy}, true)
+	if a := proxy.ask(believed); a.Status != http.StatusOK {
+		t.Fatalf("the API server does not believe its front proxy: %d %s", a.Status, a.Body)
+	}
+	// The ConfigMap is written some time after the API server is ready.
+	for range 60 {
+		m, err := admin.CoreV1().ConfigMaps("kube-system").Get(context.Background(), "extension-apiserver-authentication", metav1.GetOptions{})
+		if err == nil && strings.Contains(m.Data["requestheader-group-headers"], "X-Corp-Group") {
+			break
+		}
+		time.Sleep(500 * time.Millisecond)
+	}
+	w := startWeir(t, oracle.WeirOptions{Name: "weir-corp", Upstream: replica})
+	for _, http2 := range []bool{false, true} {
+		c := newCaller(t, w.URL, mallory, http2)
+		if a := c.ask(forged); a.Status != http.StatusForbidden {
+			t.Errorf("HTTP/2 %t: mallory became a master: %d %s", http2, a.Status, a.Body)
+		}
+		who := request{Method: "POST", Path: "/apis/authentication.k8s.io/v1/selfsubjectreviews", Header: forged.Header.Clone(),
+			Body: `{"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview"}`}
+		who.Header.Set("Content-Type", "application/json")
+		if a := c.ask(who); a.Status != http.StatusCreated || bytes.Contains(a.Body, []byte(`"extra":{"a"`)) || bytes.Contains(a.Body, []byte("masters")) {
+			t.Errorf("HTTP/2 %t: mallory is %d %s", http2, a.Status, a.Body)
 		}
 	}
 }

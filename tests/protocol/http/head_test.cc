@@ -7,6 +7,8 @@
 #include <variant>
 #include <vector>
 
+#include "protocol/http/request_target.h"
+
 namespace weir::http {
 namespace {
 
@@ -65,6 +67,15 @@ TEST(RequestHeadParserTest, ConnectionsEndWhereTheClientOrItsVersionSaysSo) {
   EXPECT_FALSE(keep(WithFields("Connection: Upgrade, CLOSE\r\n")));
   EXPECT_FALSE(keep(WithFields("Connection: x\r\nConnection: close\r\n")));
   EXPECT_FALSE(keep("GET / HTTP/1.0\r\nHost: h\r\nConnection: keep-alive\r\n\r\n"));
+}
+
+TEST(RequestTargetTest, DotSegmentsAreSeenInAnySpelling) {
+  for (const char* path : {"/..", "/../x", "/a/..", "/a/../b", "/./a", "/a/.", "/%2e%2E/x", "/.%2e",
+                           "/a%2f..%2Fb", "/a\\..\\b", "/a%5C..", "*", "", "a/b"})
+    EXPECT_TRUE(HasDotSegments(path)) << path;
+  for (const char* path :
+       {"/", "/a", "/a..b/c", "/...", "/a/..b", "/.well-known/x", "/a%2Eb", "/x."})
+    EXPECT_FALSE(HasDotSegments(path)) << path;
 }
 
 TEST(RequestHeadParserTest, AbsoluteFormsOfOurHostBecomeOriginForms) {

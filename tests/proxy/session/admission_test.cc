@@ -50,6 +50,32 @@ class AdmissionTest : public ::testing::Test {
   std::vector<Admission::Ticket> tickets_;
 };
 
+TEST_F(AdmissionTest, OneAddressDoesNotTakeAllRoomForProbes) {
+  const Caller greedy = Caller::OfAddress("192.0.2.1");
+  int entered = 0;
+  while (entered < 100 && Enter(Pool::kProbe, greedy)) ++entered;
+  EXPECT_LT(entered, 100);
+  EXPECT_TRUE(Enter(Pool::kProbe, Caller::OfAddress("192.0.2.2")));
+}
+
+TEST_F(AdmissionTest, ForwardedStreamsHaveABoundOfTheirOwn) {
+  config_.max_forwarded_streams = 8;
+  LiveConfig live(config_);
+  Admission admission(live);
+  std::vector<Admission::Ticket> tickets;
+  const auto enter = [&](const char* name) {
+    auto ticket = admission.Enter(Pool::kForwardedStream, User(name));
+    if (ticket.has_value()) tickets.push_back(*std::move(ticket));
+    return ticket.has_value();
+  };
+  EXPECT_TRUE(enter("greedy"));
+  EXPECT_TRUE(enter("greedy"));
+  EXPECT_FALSE(enter("greedy")) << "a quarter of them";
+  for (const char* name : {"a", "b", "c"}) EXPECT_TRUE(enter(name) && enter(name));
+  EXPECT_FALSE(enter("d"));
+  EXPECT_EQ(admission.in_use(Pool::kWatch), 0);
+}
+
 TEST_F(AdmissionTest, NobodyEntersAFullPoolUntilSomebodyLeaves) {
   for (int i = 0; i < 8; ++i) EXPECT_TRUE(Enter(Pool::kCached, User(std::to_string(i))));
   const uint64_t before = Terminations(TerminationLabel::kFull);
@@ -63,13 +89,13 @@ TEST_F(AdmissionTest, NobodyEntersAFullPoolUntilSomebodyLeaves) {
 
 TEST_F(AdmissionTest, NoUserGetsMoreThanHisShare) {
   const uint64_t before = Terminations(TerminationLabel::kShare);
-  for (int i = 0; i < 2; ++i) EXPECT_TRUE(Enter(Pool::kLongRunning, User("greedy")));
-  EXPECT_FALSE(Enter(Pool::kLongRunning, User("greedy")));
+  for (int i = 0; i < 2; ++i) EXPECT_TRUE(Enter(Pool::kWatch, User("greedy")));
+  EXPECT_FALSE(Enter(Pool::kWatch, User("greedy")));
   EXPECT_EQ(Terminations(TerminationLabel::kShare), before + 1);
-  EXPECT_TRUE(Enter(Pool::kLongRunning, User("modest"))) << "others do not notice";
+  EXPECT_TRUE(Enter(Pool::kWatch, User("modest"))) << "others do not notice";
   EXPECT_TRUE(Enter(Pool::kCached, User("greedy"))) << "each pool has its shares";
   config_.max_share_per_user = 100;
-  for (int i = 0; i < 5; ++i) EXPECT_TRUE(Enter(Pool::kLongRunning, User("greedy")));
+  for (int i = 0; i < 5; ++i) EXPECT_TRUE(Enter(Pool::kWatch, User("greedy")));
 }
 
 TEST_F(AdmissionTest, AShareIsAtLeastOne) {

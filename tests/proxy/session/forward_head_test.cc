@@ -295,14 +295,38 @@ TEST(LongRunningTest, WatchesLogsProxiesAndStreams) {
        {"/api/v1/pods?watch=1", "/api/v1/pods?a=b&watch", "/apis/apps/v1/deployments?watch=true",
         "/api/v1/watch/pods", "/apis/apps/v1/watch/deployments",
         "/api/v1/namespaces/a/pods/b/log?follow=1", "/api/v1/namespaces/a/pods/b/exec",
-        "/api/v1/namespaces/a/services/b/proxy/x/y", "/api/v1/nodes/n/proxy/", "/debug/pprof/heap"})
+        "/api/v1/namespaces/a/services/b/proxy/x/y", "/api/v1/nodes/n/proxy/", "/debug/pprof/heap",
+        "/api/v1/pods?%77atch=true", "/api/v1/namespaces/a/secrets?watch=TRUE",
+        "/api/v1/namespaces?watch=yes", "/api/v1/namespaces/proxy/pods?watch=1",
+        "/api/v1/namespaces/a/services/https:b:443/proxy//x", "/api/v1/proxy/nodes/n"})
     EXPECT_TRUE(is(target)) << target;
-  for (const char* target : {"/api/v1/pods", "/api/v1/pods?watch=0", "/api/v1/pods?watch=false",
-                             "/api/v1/namespaces/log", "/version", "/", "/debug/pprofx",
-                             "/api/v1/namespaces/a/pods/b?watchful=1", "/healthz"})
+  for (const char* target : {"/api/v1/pods",
+                             "/api/v1/pods?watch=0",
+                             "/api/v1/pods?watch=false",
+                             "/api/v1/pods?watch=False",
+                             "/api/v1/pods?watch=1;",
+                             "/api/v1/pods?watch=0&watch=1",
+                             "/api/v1/namespaces/a/pods/b?watch=1",
+                             "/api/v1/namespaces/a/configmaps/proxy",
+                             "/api/v1/nodes/log",
+                             "/apis/apps/v1/namespaces/a/deployments/exec/scale",
+                             "/apis?watch=1",
+                             "/api/v1?watch=1",
+                             "/api/v1/namespaces/a/status",
+                             "/api/v1/watch",
+                             "/api//v1/pods?watch=1",
+                             "/api/v1/namespaces/proxy/finalize",
+                             "/api/v1/namespaces/log",
+                             "/version",
+                             "/",
+                             "/debug/pprofx",
+                             "/api/v1/namespaces/a/pods/b?watchful=1",
+                             "/healthz"})
     EXPECT_FALSE(is(target)) << target;
   EXPECT_TRUE(is("/api/v1/namespaces/a/pods/b/exec", "POST"));
+  EXPECT_TRUE(is("/api/v1/pods?watch=1", "HEAD"));
   EXPECT_FALSE(is("/api/v1/namespaces/a/pods?watch=1", "POST"));
+  EXPECT_FALSE(is("/api/v1/namespaces/a/pods/log", "PUT"));
 }
 
 TEST_F(ForwardHeadTest, WhatAFrontProxySaysOfTheWayIsKept) {

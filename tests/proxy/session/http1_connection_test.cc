@@ -142,6 +142,40 @@ TEST_F(Http1ConnectionTest, AnEarlyAnswerReachesTheClientThoughUpstreamHungUp) {
   ExpectAllOver();
 }
 
+TEST_F(Http1ConnectionTest, AStreamsBodyIsNotWaitedFor) {
+  // Upstream refuses it unread, and else it may be one that waits for the answer.
+  api_server_.OnRequest([](const ScriptedServer::Request&) {
+    return Reply("HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno", After::kKeep, false);
+  });
+  Send(Line("POST /api/v1/namespaces/a/pods/p/exec") + "Content-Length: 1\r\n\r\n");
+  EXPECT_THAT(ReadToEnd(), StartsWith("HTTP/1.1 403 Forbidden\r\n"));
+  EXPECT_EQ(shared_.admission.in_use(Admission::Pool::kForwardedStream), 0);
+  ExpectAllOver();
+}
+
+TEST_F(Http1ConnectionTest, WhoIsNobodyAnyMoreAtTheEndOfHisBodyIsRefused) {
+  Send(Line("POST /x") + "Content-Length: 5\r\n\r\nhel");
+  WaitUntil([this] { return shared_.requests.load() == 1; });
+  CallOn(worker_, [this] { authenticator_.credentials.kind = Credentials::Kind::kRejected; });
+  Send("lo");
+  EXPECT_THAT(ReadUntil("\r\n\r\n"), StartsWith("HTTP/1.1 401 Unauthorized\r\n"));
+  EXPECT_TRUE(api_server_.requests().empty());
+}
+
+TEST_F(Http1ConnectionTest, AnUpstreamsTooManyRequestsAndNotModifiedAreRelayedAsTheyAre) {
+  api_server_.OnRequest([](const ScriptedServer::Request& request) {
+    return request.head.headers.Has("If-None-Match")
+               ? "HTTP/1.1 304 Not Modified\r\nEtag: \"a\"\r\n\r\n"
+               : "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 7\r\nContent-Length: "
+                 "4\r\n\r\nbusy";
+  });
+  Send(Line("GET /x") + "\r\n" + Line("GET /openapi/v3") + "If-None-Match: \"a\"\r\n\r\n");
+  EXPECT_THAT(ReadUntil("busy"), AllOf(StartsWith("HTTP/1.1 429 Too Many Requests\r\n"),
+                                       HasSubstr("Retry-After: 7\r\n")));
+  EXPECT_THAT(ReadUntil("\r\n\r\n"),
+              AllOf(StartsWith("HTTP/1.1 304 Not Modified\r\n"), HasSubstr("Etag: \"a\"\r\n")));
+}
+
 TEST_F(Http1ConnectionTest, AClientThatLeavesInsideItsBodyEndsTheRequestUpstream) {
   Send(Line("POST /x") + "Content-Length: 200000\r\n\r\n" + std::string(100'000, 'x'));
   WaitUntil([&] {

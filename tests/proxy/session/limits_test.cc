@@ -52,6 +52,7 @@ constexpr const char* kTooMany = "Too many requests, please try again later.\n";
 TEST_F(LimitsTest, ARequestTooManyGetsUpstreams429AndTheConnectionGoesOn) {
   config_.max_cached_requests_inflight = 0;
   config_.max_watches = 0;
+  config_.max_forwarded_streams = 0;
   for (const char* target :
        {"/api/v1/pods?resourceVersion=0", "/api/v1/namespaces/default/pods/a?resourceVersion=0",
         "/api/v1/pods?watch=1&resourceVersion=0", "/api/v1/namespaces/a/pods/b/log?follow=1"}) {
@@ -103,7 +104,7 @@ TEST_F(LimitsTest, AWatchHoldsItsRoomUntilItsClientLeaves) {
   EXPECT_EQ(HandleGet("/api/v1/pods?watch=1&resourceVersion=0")->status(), 429);
   Hang();
   ExpectAllOver();
-  EXPECT_EQ(shared_.admission.in_use(Admission::Pool::kLongRunning), 0);
+  EXPECT_EQ(shared_.admission.in_use(Admission::Pool::kWatch), 0);
 }
 
 TEST_F(LimitsTest, AListThatWouldExceedTheBytesInFlightIsTurnedAway) {

@@ -104,6 +104,7 @@ class SessionTest : public ::testing::Test {
         pool_(worker_, upstream_),
         shared_{live_, registry_, authenticator_, authorizer_, *upstream_},
         service_{shared_, worker_, pool_, reviews_, {}} {
+    shared_.identity_headers.Add({}, {});
     config_.max_requests_inflight = 100;
     auto fake = std::make_unique<FakeRegistry>();
     fake_registry_ = fake.get();
