@@ -284,6 +284,7 @@ void Server::Impl::StartLanes() {
   for (const auto& lane : lanes) lane->worker.Start();
   lanes.front()->worker.Post([lane = lanes.front().get(), this] {
     StartHealthChecks(lane->worker, upstream);
+    if (upstream->tls(CredentialClass::kFrontProxy) == nullptr) return;
     StartReadingFrontProxyHeaders(lane->pool, [this](const FrontProxyHeaders& headers) {
       shared->identity_headers.Add(headers.names, headers.prefixes);
     });
@@ -347,6 +348,13 @@ std::vector<HealthCheck> Server::Impl::Readyz() const {
   const std::string refused = upstream->Refused();
   checks.push_back({"upstream-credential", refused.empty() ? OkStatus() : Unavailable(refused)});
   AddEndpointChecks(*upstream, checks);
+  if (upstream->tls(CredentialClass::kFrontProxy) != nullptr) {
+    checks.push_back({"front-proxy-headers",
+                      shared->identity_headers.complete()
+                          ? OkStatus()
+                          : Unavailable("the API server has not said by which headers it believes "
+                                        "a front proxy")});
+  }
   checks.push_back(
       {"shutdown", shutting_down ? Unavailable("process is shutting down") : OkStatus()});
   for (HealthCheck& check : FeedChecks(registry->Status())) checks.push_back(std::move(check));
@@ -361,6 +369,10 @@ StatusOr<std::unique_ptr<Server>> Server::Start(const Config& config,
   if (impl->config.max_connections < config.max_connections) {
     Log(LogLevel::kWarning, "Too few file descriptors for --max-connections",
         {{"asked", config.max_connections}, {"connections", impl->config.max_connections}});
+  }
+  if (impl->config.max_forwarded_streams < config.max_forwarded_streams) {
+    Log(LogLevel::kWarning, "Too few file descriptors for --max-forwarded-streams",
+        {{"asked", config.max_forwarded_streams}, {"streams", impl->config.max_forwarded_streams}});
   }
   WEIR_ASSIGN_OR_RETURN(impl->authenticator, Authenticator::Make(AuthenticatorOptions(config)));
   impl->authorizer = Authorizer::Make(AuthorizerOptions(config));

@@ -68,15 +68,22 @@ std::optional<std::string> OriginForm(std::string_view method, std::string_view 
   return origin;
 }
 
-bool HasDotSegments(std::string_view path) {
-  std::string decoded;
+std::string WithoutEscapes(std::string_view path) {
+  const auto value = [](char c) { return c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10; };
+  std::string plain;
+  plain.reserve(path.size());
   for (size_t i = 0; i < path.size(); ++i) {
-    const std::string_view escape = path.substr(i, 3);
-    const bool dot = EqualsIgnoreCase(escape, "%2e");
-    const bool slash = EqualsIgnoreCase(escape, "%2f") || EqualsIgnoreCase(escape, "%5c");
-    decoded += dot ? '.' : slash || path[i] == '\\' ? '/' : path[i];
-    if (dot || slash) i += 2;
+    const bool escape =
+        path[i] == '%' && i + 2 < path.size() && IsHexDigit(path[i + 1]) && IsHexDigit(path[i + 2]);
+    plain += escape ? static_cast<char>(value(path[i + 1]) * 16 + value(path[i + 2])) : path[i];
+    if (escape) i += 2;
   }
+  return plain;
+}
+
+bool HasDotSegments(std::string_view path) {
+  std::string decoded = WithoutEscapes(path);
+  std::replace(decoded.begin(), decoded.end(), '\\', '/');
   if (!decoded.starts_with('/')) return true;
   decoded += '/';
   return decoded.find("/./") != std::string::npos || decoded.find("/../") != std::string::npos;

@@ -17,6 +17,9 @@ bool IsValidHost(std::string_view host);
 std::optional<std::string> OriginForm(std::string_view method, std::string_view target,
                                       std::string_view host);
 
+// `path` with its %XX decoded; those that are none stay.
+std::string WithoutEscapes(std::string_view path);
+
 // Whether a server that resolves `path` (RFC 3986 §5.2.4), its escapes too, would serve another:
 // it has a segment "." or "..", or does not begin with '/'.
 bool HasDotSegments(std::string_view path);

@@ -1,7 +1,8 @@
 #include "proxy/auth/review_flights.h"
 
 #include <array>
-#include <deque>
+#include <list>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -45,6 +46,7 @@ struct Flight {
 
   // Guarded by State::mutex.
   bool started = false;
+  std::optional<std::list<std::shared_ptr<Flight>>::iterator> queued;  // Its place in a queue.
   bool over = false;  // Answered or given up; what still comes is ignored.
   std::vector<std::shared_ptr<Waiter>> waiters;
 };
@@ -91,8 +93,9 @@ struct ReviewFlights::State : std::enable_shared_from_this<ReviewFlights::State>
   Mutex mutex;
   absl::flat_hash_map<std::string, FlightRef, KeyedHash, StringEqual> flights
       ABSL_GUARDED_BY(mutex);
-  // By whether they are familiar: not started, oldest first; may hold some that are over.
-  std::array<std::deque<FlightRef>, 2> queues ABSL_GUARDED_BY(mutex);
+  // By whether they are familiar: not started, oldest first.
+  std::array<std::list<FlightRef>, 2> queues ABSL_GUARDED_BY(mutex);
+  unsigned turn ABSL_GUARDED_BY(mutex) = 0;
   TimePoint next_reap ABSL_GUARDED_BY(mutex);
   size_t in_flight ABSL_GUARDED_BY(mutex) = 0;
   std::array<size_t, 2> waiting ABSL_GUARDED_BY(mutex) = {};  // By whether they are familiar.
@@ -150,7 +153,8 @@ FlightRef ReviewFlights::State::Join(Question& question, Executor& caller, Revie
     flight->started = true;
     effects.start.push_back(flight);
   } else {
-    queues[flight->familiar].push_back(flight);
+    std::list<FlightRef>& queue = queues[flight->familiar];
+    flight->queued = queue.insert(queue.end(), flight);
   }
   return flight;
 }
@@ -163,12 +167,14 @@ bool ReviewFlights::State::HasRoom(const Question& question) const {
 }
 
 FlightRef ReviewFlights::State::TakeQueued() {
-  for (auto* const queue : {&queues[true], &queues[false]}) {
-    while (!queue->empty()) {
-      FlightRef next = std::move(queue->front());
-      queue->pop_front();
-      if (!next->over) return next;
-    }
+  // Of four slots strangers get one, so that a familiar crowd does not keep them out for ever.
+  const bool strangers_turn = ++turn % 4 == 0;
+  for (auto* const queue : {&queues[!strangers_turn], &queues[strangers_turn]}) {
+    if (queue->empty()) continue;
+    FlightRef next = std::move(queue->front());
+    queue->pop_front();
+    next->queued.reset();
+    return next;
   }
   return nullptr;
 }
@@ -181,6 +187,7 @@ std::vector<std::shared_ptr<Waiter>> ReviewFlights::State::End(const FlightRef& 
   if (const auto mine = questions_of.find(flight->owner);
       mine != questions_of.end() && --mine->second == 0)
     questions_of.erase(mine);
+  if (flight->queued) queues[flight->familiar].erase(*std::exchange(flight->queued, {}));
   if (flight->started) --in_flight;
   while (in_flight < limits.max_in_flight) {
     FlightRef next = TakeQueued();

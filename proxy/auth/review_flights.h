@@ -5,8 +5,9 @@
 //   worker B: Ask(k) ───▶ joins k                                               └─ post ─▶ B: done
 //   worker B: Ask(m) ─▶ all slots taken: queued ─ a slot frees ─ post ─▶ B ─▶ B's ReviewClient ─▶ …
 //
-// Two queues, so that a storm of what nobody has heard of before keeps nobody else waiting for
-// longer than a slot takes to free; and of each no owner gets more than a share.
+// Two queues: what is familiar gets three of four slots that free, so that a storm of what nobody
+// has heard of before keeps it waiting for no longer than that takes, nor the other way round. No
+// owner gets more than a share of the questions.
 //
 // A ReviewClient is used on the worker it came from only. A failure that may pass (no connection,
 // 429, 5xx) is tried again after 0.2, 0.5 and 1 s. Whoever asked hears within `max_wait`, whatever

@@ -24,6 +24,8 @@ void SetOption(int socket, int level, int option, int value) {
   setsockopt(socket, level, option, &value, sizeof(value));
 }
 
+constexpr const char* kLookup = "weir.dev/lookup";
+
 struct Lookup {
   boost::system::error_code error;
   std::vector<net::ip::tcp::endpoint> endpoints;
@@ -42,6 +44,8 @@ Async<void> LookUp(std::shared_ptr<Resolver> resolver, std::string host, uint16_
 }
 
 }  // namespace
+
+bool IsLookupFailure(const Status& status) { return status.GetPayload(kLookup).has_value(); }
 
 void TuneSocket(int socket) {
   SetOption(socket, IPPROTO_TCP, TCP_NODELAY, 1);
@@ -67,7 +71,9 @@ Async<StatusOr<int>> Dial(Worker& worker, std::string host, uint16_t port, TimeP
     if (!lookup.has_value()) resolver->cancel();
     if (!lookup.has_value() || lookup->error) {
       const std::string why = lookup.has_value() ? lookup->error.message() : "i/o timeout";
-      co_return Unavailable(fmt::format("dial tcp: lookup {}: {}", host, why));
+      Status failed = Unavailable(fmt::format("dial tcp: lookup {}: {}", host, why));
+      failed.SetPayload(kLookup, absl::Cord());
+      co_return failed;
     }
     endpoints = std::move(lookup->endpoints);
   }

@@ -14,6 +14,10 @@ namespace weir {
 // port and cause.
 Async<StatusOr<int>> Dial(Worker& worker, std::string host, uint16_t port, TimePoint deadline);
 
+// Whether a Dial() failed because the name was not found, or not in time: nothing was asked of the
+// host itself.
+bool IsLookupFailure(const Status& status);
+
 // Settings that every connection of ours has: no delay, keepalive 30 s, and at most 128 KiB unsent
 // in the kernel.
 void TuneSocket(int socket);

@@ -72,6 +72,8 @@ class Exchange {
   // with the exchange.
   virtual void OnWritable(absl::AnyInvocable<void()> done) = 0;
   virtual void OnGone(absl::AnyInvocable<void()> done) = 0;
+  // Whether OnGone() may be asked for while the body is still to be read.
+  virtual bool TellsGoneInBody() const { return false; }
 };
 
 }  // namespace weir

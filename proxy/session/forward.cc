@@ -108,6 +108,8 @@ Async<Status> ForwardOn(Exchange& exchange, UpstreamConnection& connection, http
 
   const auto transfer = std::make_shared<Transfer>(exchange, connection, body, long_running);
   if (has_body) {
+    // As upstream, over HTTP/2: a client that is gone cancels, though nobody takes its body.
+    if (exchange.TellsGoneInBody()) CancelWhenGone(transfer);
     exchange.worker().Spawn(PumpBody(transfer));
   } else {
     transfer->done = true;
@@ -234,7 +236,7 @@ Async<void> ForwardRequest(Service& service, Exchange& exchange) {
   std::optional<Speaker> speaker = co_await FindSpeaker(service, exchange);
   if (!speaker.has_value()) co_return;
   // What stands at such a URL may resolve it, and then it is another server's.
-  if (!service.shared.upstream.url(0).prefix.empty() && http::HasDotSegments(request.path())) {
+  if (service.shared.upstream.has_prefix() && http::HasDotSegments(request.path())) {
     std::string text = "400 Bad Request: dot segments, where the API server's URL has a path";
     co_await RespondText(exchange, 400, std::move(text));
     co_return;
@@ -262,12 +264,6 @@ Async<void> ForwardRequest(Service& service, Exchange& exchange) {
     if (!speaker.has_value()) co_return;
   }
   const ForwardAs& as = speaker->as;
-  ForwardSlot slot(service.shared);
-  if (!slot.Take(request, long_running, speaker->credentials, exchange.peer_address())) {
-    co_await RespondTooManyRequests(exchange);
-    co_return;
-  }
-
   if (as.credential == CredentialClass::kFrontProxy) {
     const bool knows = co_await KnowsHeaders(service);
     if (!knows) {
@@ -277,6 +273,13 @@ Async<void> ForwardRequest(Service& service, Exchange& exchange) {
       co_return;
     }
   }
+  ForwardSlot slot(service.shared);
+  if (!slot.Take(request, long_running, upgrade.has_value(), speaker->credentials,
+                 exchange.peer_address())) {
+    co_await RespondTooManyRequests(exchange);
+    co_return;
+  }
+
   StatusOr<http::RequestHead> head =
       UpstreamHead(exchange, speaker->credentials, as, *service.shared.identity_headers);
   if (!head.ok()) {

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "protocol/http/request_target.h"
 #include "protocol/k8s/query.h"
 #include "proxy/auth/bearer_token.h"
 #include "proxy/session/identity_headers.h"
@@ -197,8 +198,10 @@ http::ResponseHead RelayedHead(http::ResponseHead head) {
 }
 
 bool IsLongRunning(const http::RequestHead& request) {
-  if (request.path().starts_with("/debug/pprof/")) return true;
-  std::vector<std::string_view> parts = Split(request.path());
+  // Upstream looks at the path without its escapes.
+  const std::string path = http::WithoutEscapes(request.path());
+  if (path.starts_with("/debug/pprof/")) return true;
+  std::vector<std::string_view> parts = Split(path);
   const auto drop = [&parts](ptrdiff_t count) {
     parts.erase(parts.begin(), parts.begin() + count);
   };

@@ -53,6 +53,7 @@ class Http2Stream final : public Exchange, public std::enable_shared_from_this<H
   int status() const override { return status_; }
   void OnWritable(absl::AnyInvocable<void()> done) override;
   void OnGone(absl::AnyInvocable<void()> done) override;
+  bool TellsGoneInBody() const override { return true; }
 
   // The rest is for the session.
 

@@ -1,7 +1,8 @@
 // The body of a request that is forwarded, on its way in.
 //
-// Its first part is read before the request takes any of the room that forwarded requests share, so
-// that a client that announces a body and sends none holds up nobody but itself. A client that
+// Of a short request its first part is read before it takes any of the room that forwarded requests
+// share, so that a client that announces a body and sends none holds up nobody but itself. What
+// lasts has room of its own, and its body may wait for the answer. Of short ones, a client that
 // sends less than --min-body-rate on average after a grace of 10 s, or nothing for a minute, loses
 // its connection.
 #pragma once

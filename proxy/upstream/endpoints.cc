@@ -56,6 +56,7 @@ std::vector<Endpoints::Member*> Endpoints::MembersOf(const Place& place) const {
 bool Endpoints::AnotherAnswers(size_t endpoint, TimePoint since) const {
   for (size_t i = 0; i < count(); ++i) {
     if (i == endpoint || health(i) == Health::kDead) continue;
+    if (all_[i].stranger && !all_[endpoint].stranger) continue;
     if (health(i) == Health::kReady || heard(i) >= since) return true;
   }
   return false;

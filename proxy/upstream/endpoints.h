@@ -20,7 +20,7 @@ class Endpoints : public std::enable_shared_from_this<Endpoints> {
  public:
   enum class Health : uint8_t {
     kReady,     // Or never checked.
-    kNotReady,  // Answers, and says that it is starting or shutting down.
+    kNotReady,  // Answers, and says that it is starting or shutting down, or does not know Weir.
     kDead,      // Does not answer, and sends nothing else.
   };
   // Something that lasts and is of no use once its endpoint is dead: a connection. Called on its
@@ -71,7 +71,10 @@ class Endpoints : public std::enable_shared_from_this<Endpoints> {
   }
   Health health(size_t endpoint) const { return all_[endpoint].health.load(); }
   // Whether there is another to turn to: one that is ready, or has at least said something since.
+  // One that does not know Weir is another only to its like.
   bool AnotherAnswers(size_t endpoint, TimePoint since) const;
+  // Whether its last answer to a check was that it does not know Weir.
+  void SetStranger(size_t endpoint, bool stranger) { all_[endpoint].stranger.store(stranger); }
   // Tells the members of one that is dead from now on, each by a post to its executor.
   void SetHealth(size_t endpoint, Health health);
 
@@ -85,6 +88,7 @@ class Endpoints : public std::enable_shared_from_this<Endpoints> {
  private:
   struct Endpoint {
     std::atomic<Health> health{Health::kReady};
+    std::atomic<bool> stranger{false};
     std::atomic<int64_t> failed{0};  // When, since the clock's epoch.
     std::atomic<int64_t> heard{0};   // Likewise.
     std::atomic<int64_t> requests{0};

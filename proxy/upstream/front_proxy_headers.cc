@@ -81,8 +81,11 @@ class Reading {
     if (now == said_ || absl::IsUnavailable(status)) return;
     said_ = std::move(now);
     Log(LogLevel::kWarning,
-        "The API server does not say by which headers it believes a front proxy: only X-Remote-* "
-        "and those of --requestheader-* are kept from it",
+        absl::IsPermissionDenied(status)
+            ? "The API server does not say by which headers it believes a front proxy: only "
+              "X-Remote-* and those of --requestheader-* are kept from it"
+            : "By which headers the API server believes a front proxy cannot be read: nothing is "
+              "forwarded for users of certificates until it can",
         {{"configmap", "kube-system/extension-apiserver-authentication"}, {"err", said_}});
   }
 

@@ -7,6 +7,7 @@
 
 #include "protocol/base/log.h"
 #include "proxy/config/version.h"
+#include "proxy/net/dial.h"
 #include "proxy/net/signal.h"
 #include "proxy/upstream/upstream_connection.h"
 
@@ -83,11 +84,14 @@ Async<void> CheckFor(Worker& worker, std::shared_ptr<Upstream> upstream, size_t 
     } catch (const std::exception& failure) {
       status = Internal(failure.what());
     }
-    const bool late = !status.ok() && worker.Now() - asked > kTimeout + kLate;
+    // Of a name server's silence it is not to blame either.
+    const bool late = !status.ok() &&
+                      (worker.Now() - asked > kTimeout + kLate || IsLookupFailure(status.status()));
     Health health = endpoints.health(endpoint);
     std::string why;
     if (status.ok()) {
       failures = 0;
+      endpoints.SetStranger(endpoint, *status == 401);
       // A 403 is an answer too: not everybody may see /readyz. One that does not know Weir is of no
       // use to it.
       health = *status < 500 && *status != 401 ? Health::kReady : Health::kNotReady;

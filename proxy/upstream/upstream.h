@@ -3,6 +3,7 @@
 // Immutable but for the token and the reachability, which are thread-safe. One per process.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <memory>
@@ -46,6 +47,11 @@ class Upstream {
 
   Endpoints& endpoints() const { return *endpoints_; }
   const ServerUrl& url(size_t endpoint) const { return urls_[endpoint]; }
+  // Whether the URL of any has a path.
+  bool has_prefix() const {
+    return std::any_of(urls_.begin(), urls_.end(),
+                       [](const ServerUrl& url) { return !url.prefix.empty(); });
+  }
   // What the certificate of `endpoint` must be for.
   const std::string& server_name(size_t endpoint) const {
     return server_name_.empty() ? urls_[endpoint].host : server_name_;

@@ -134,6 +134,28 @@ TEST_F(ReviewFlightsTest, AStormOfStrangersLeavesTheFamiliarTheirTurnAndTheirRoo
   EXPECT_EQ(flights_->waiting(), 2u);
 }
 
+TEST_F(ReviewFlightsTest, AFamiliarCrowdLeavesStrangersTheirTurn) {
+  Make(1, 100);
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(Ask(a_, std::to_string(i), {}, true));
+  ASSERT_TRUE(Ask(b_, "stranger"));
+  for (int i = 0; i < 4; ++i) {
+    a_.reviews.Answer("x");
+    Run();
+    if (!b_.reviews.pending().empty()) break;
+  }
+  EXPECT_EQ(b_.reviews.pending().size(), 1u);
+}
+
+TEST_F(ReviewFlightsTest, WhoHasGivenUpInTheQueueIsNoLongerInIt) {
+  Make(1, 100);
+  ASSERT_TRUE(Ask(a_, "first"));
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(Ask(b_, std::to_string(i)));
+  Advance(20s);
+  EXPECT_EQ(flights_->waiting(), 0u);
+  ASSERT_TRUE(Ask(a_, "next"));
+  EXPECT_EQ(a_.reviews.pending().back().body, "body of next") << "at once";
+}
+
 TEST_F(ReviewFlightsTest, AnOwnerHasAShareOfTheQuestionsAndMayJoinAny) {
   flights_ = std::make_unique<ReviewFlights>(
       ReviewFlights::Limits{.max_in_flight = 1, .max_waiting = 100, .max_questions_each = 2});

@@ -296,7 +296,8 @@ TEST(LongRunningTest, WatchesLogsProxiesAndStreams) {
         "/api/v1/watch/pods", "/apis/apps/v1/watch/deployments",
         "/api/v1/namespaces/a/pods/b/log?follow=1", "/api/v1/namespaces/a/pods/b/exec",
         "/api/v1/namespaces/a/services/b/proxy/x/y", "/api/v1/nodes/n/proxy/", "/debug/pprof/heap",
-        "/api/v1/pods?%77atch=true", "/api/v1/namespaces/a/secrets?watch=TRUE",
+        "/api/v1/pods?%77atch=true", "/%61pi/v1/pods?watch=1", "/api/v1/namespaces/a/pods/b/%65xec",
+        "/api/v1/namespaces%2Fa/pods/b/log", "/api/v1/namespaces/a/secrets?watch=TRUE",
         "/api/v1/namespaces?watch=yes", "/api/v1/namespaces/proxy/pods?watch=1",
         "/api/v1/namespaces/a/services/https:b:443/proxy//x", "/api/v1/proxy/nodes/n"})
     EXPECT_TRUE(is(target)) << target;

@@ -142,6 +142,25 @@ TEST_F(Http1ConnectionTest, AnEarlyAnswerReachesTheClientThoughUpstreamHungUp) {
   ExpectAllOver();
 }
 
+TEST_F(Http1ConnectionTest, UntilTheHeadersOfFrontProxiesAreKnownNobodyIsSpokenForByThem) {
+  authenticator_.credentials.kind = Credentials::Kind::kCertificate;
+  authenticator_.credentials.identity = authenticator_.result.identity;
+  std::vector<std::string> many;
+  for (int i = 0; i < 1000; ++i) many.push_back("x-" + std::to_string(i));
+  shared_.identity_headers.Add(many, {});  // They cannot be used.
+  Send(Line("GET /x") + "\r\n");
+  EXPECT_THAT(ReadUntil("\r\n\r\n"), StartsWith("HTTP/1.1 503 Service Unavailable\r\n"));
+  EXPECT_TRUE(api_server_.requests().empty());
+  Hang();
+  shared_.identity_headers.Add({"x-corp-user"}, {});
+  Send(Line("GET /x") + "X-Corp-User: root\r\n\r\n");
+  ReadUntil("from upstream");
+  const auto requests = api_server_.requests();
+  ASSERT_EQ(requests.size(), 1u);
+  EXPECT_FALSE(requests[0].head.headers.Has("X-Corp-User"));
+  EXPECT_EQ(*requests[0].head.headers.First("X-Remote-User"), "alice");
+}
+
 TEST_F(Http1ConnectionTest, AStreamsBodyIsNotWaitedFor) {
   // Upstream refuses it unread, and else it may be one that waits for the answer.
   api_server_.OnRequest([](const ScriptedServer::Request&) {

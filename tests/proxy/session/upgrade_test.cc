@@ -230,6 +230,7 @@ TEST_F(UpgradeTest, OnlyTheHandshakeOfAShortRequestTakesRoom) {
   Send(Line("GET /apis/x/v1/upgradable") + kWebSocket);
   ReadUntil("\r\n\r\n");
   EXPECT_EQ(shared_.admission.forwards(), 0);
+  EXPECT_EQ(shared_.admission.in_use(Admission::Pool::kForwardedStream), 1) << "a tunnel does";
   Answer(Answer200("from upstream"));
   EXPECT_EQ(HandleGet("/y")->status(), 200) << "there is room for others";
 }

@@ -100,5 +100,22 @@ TEST_F(EndpointsTest, MembersOfADeadOneAreToldOnTheirOwnExecutors) {
   for (Recorder* const each : {&a, &b, &elsewhere}) endpoints_->Leave(*each);
 }
 
+TEST_F(EndpointsTest, AnotherIsOneThatIsReadyOrAnswersAndKnowsWeirAsWell) {
+  Endpoints endpoints(2);
+  const TimePoint now = TimePoint(std::chrono::hours(1));
+  EXPECT_TRUE(endpoints.AnotherAnswers(0, now)) << "never checked";
+  endpoints.SetHealth(1, Endpoints::Health::kNotReady);
+  EXPECT_FALSE(endpoints.AnotherAnswers(0, now));
+  endpoints.NoteHeard(1, now);
+  EXPECT_TRUE(endpoints.AnotherAnswers(0, now));
+  EXPECT_FALSE(endpoints.AnotherAnswers(0, now + std::chrono::seconds(1)));
+  endpoints.SetStranger(1, true);
+  EXPECT_FALSE(endpoints.AnotherAnswers(0, now)) << "it would refuse who is well served here";
+  endpoints.SetStranger(0, true);
+  EXPECT_TRUE(endpoints.AnotherAnswers(0, now));
+  endpoints.SetHealth(1, Endpoints::Health::kDead);
+  EXPECT_FALSE(endpoints.AnotherAnswers(0, now));
+}
+
 }  // namespace
 }  // namespace weir
