@@ -35,12 +35,17 @@ func dialer() *net.Dialer {
 
 // newTarget speaks HTTP/1.1 over TLS and takes no compression.
 func newTarget(name, url, caFile string, user oracle.User, pid func() int) (*target, error) {
-	config, err := user.TLSClient(caFile, "http/1.1")
+	return newTargetOver("http/1.1", name, url, caFile, user, pid)
+}
+
+// newTargetOver speaks what ALPN calls protocol; over "h2" all its requests share one connection.
+func newTargetOver(protocol, name, url, caFile string, user oracle.User, pid func() int) (*target, error) {
+	config, err := user.TLSClient(caFile, protocol)
 	if err != nil {
 		return nil, err
 	}
 	transport := &http.Transport{
-		TLSClientConfig: config, DialContext: dialer().DialContext,
+		TLSClientConfig: config, DialContext: dialer().DialContext, ForceAttemptHTTP2: protocol == "h2",
 		DisableCompression: true, MaxIdleConnsPerHost: 4, ReadBufferSize: 64 << 10,
 	}
 	return &target{name: name, url: url, pid: pid, token: user.Token, client: &http.Client{Transport: transport}}, nil

@@ -17,7 +17,7 @@ import (
 type options struct {
 	pods, podBytes, rounds, watchers, idle int
 	rate, seconds                          float64
-	out                                    string
+	out, profiles                          string
 }
 
 func main() {
@@ -30,6 +30,7 @@ func main() {
 	flag.Float64Var(&o.rate, "rate", 10, "events per second")
 	flag.Float64Var(&o.seconds, "seconds", 8, "seconds of events per round")
 	flag.StringVar(&o.out, "out", "", "file for the table; empty: only standard output")
+	flag.StringVar(&o.profiles, "profiles", "", "folder for flame graphs of Weir's LIST and WATCH, made with perf after the measurements")
 	flag.Parse()
 	if err := run(o); err != nil {
 		fmt.Fprintln(os.Stderr, "compare:", err)
@@ -77,6 +78,11 @@ func run(o options) error {
 		l.log("round %d of %d: other forms", round+1, o.rounds)
 		if err := l.formsRound(&r); err != nil {
 			return fmt.Errorf("forms: %w", err)
+		}
+	}
+	if o.profiles != "" {
+		if err := l.profile(); err != nil {
+			return fmt.Errorf("profile: %w", err)
 		}
 	}
 	text := l.report(&r)

@@ -32,6 +32,8 @@ const (
 	rowAge        = "WATCH: write to etcd to a watcher, p50 ms"
 	rowPod        = "resident bytes per cached pod"
 	rowIdle       = "KB per idle watch by name (kube-apiserver: live heap and stacks; Weir: resident)"
+	rowIdleH2     = "the same over HTTP/2, ten streams a connection"
+	rowFurther    = "bytes of a further such stream of the connection"
 	rowGet        = "GET, revision unset (Weir forwards): p50 ms"
 	rowGetCPU     = "GET, revision unset: CPU µs"
 	rowCached     = "GET, revision 0 (from the cache): p50 ms"
@@ -234,36 +236,9 @@ func (l *lab) memoryRound(r *rows) error {
 		if err := l.idleWatches(r, t); err != nil {
 			return err
 		}
+		if err := l.idleStreams(r, t); err != nil {
+			return err
+		}
 	}
-	return nil
-}
-
-func (l *lab) idleWatches(r *rows, t *target) error {
-	revision, err := l.revision(t)
-	if err != nil {
-		return err
-	}
-	holds := func() (float64, error) { return measure.Resident(t.pid()) }
-	if t == l.api {
-		holds = t.liveBytes
-	}
-	before, err := holds()
-	if err != nil {
-		return err
-	}
-	w, err := openWatches(t, l.options.idle, func(i int) string {
-		return fmt.Sprintf("/api/v1/namespaces/%s/pods?watch=true&resourceVersion=%s&fieldSelector=metadata.name%%3D%s&timeoutSeconds=600",
-			podNamespace(i), revision, podName(i))
-	})
-	if err != nil {
-		return err
-	}
-	defer w.close()
-	time.Sleep(2 * time.Second)
-	after, err := holds()
-	if err != nil {
-		return err
-	}
-	r.add(rowIdle, t.name, (after-before)/float64(l.options.idle)/1024)
 	return nil
 }

@@ -23,6 +23,11 @@ type watchers struct {
 
 // openWatches starts `count` watches on connections of their own; `path` gives each its own query.
 func openWatches(t *target, count int, path func(i int) string) (*watchers, error) {
+	return openWatchesOn([]*target{t}, count, path)
+}
+
+// openWatchesOn starts `count` watches at the targets in turn.
+func openWatchesOn(targets []*target, count int, path func(i int) string) (*watchers, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	w := &watchers{cancel: cancel}
 	var opening sync.WaitGroup
@@ -32,7 +37,7 @@ func openWatches(t *target, count int, path func(i int) string) (*watchers, erro
 		opening.Add(1)
 		w.done.Go(func() {
 			slots <- struct{}{}
-			response, err := t.get(ctx, path(i))
+			response, err := targets[i%len(targets)].get(ctx, path(i))
 			<-slots
 			opening.Done()
 			if err != nil {

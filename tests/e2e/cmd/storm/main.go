@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"weir.dev/e2e/flame"
 	"weir.dev/e2e/measure"
 	"weir.dev/e2e/oracle"
 )
@@ -20,7 +21,7 @@ type options struct {
 	nodes, podsPerNode, services int
 	timeout                      time.Duration
 	servers                      string
-	out                          string
+	out, profile                 string
 }
 
 func main() {
@@ -31,6 +32,7 @@ func main() {
 	flag.DurationVar(&o.timeout, "timeout", 3*time.Minute, "of one storm")
 	flag.StringVar(&o.servers, "servers", "weir,kube-apiserver", "who is stormed, in this order")
 	flag.StringVar(&o.out, "out", "", "file for the table; empty: only standard output")
+	flag.StringVar(&o.profile, "profile", "", "file for a flame graph of Weir in the storm, made with perf, which costs it a little")
 	flag.Parse()
 	if err := run(o); err != nil {
 		fmt.Fprintln(os.Stderr, "storm:", err)
@@ -78,7 +80,16 @@ func run(o options) error {
 		default:
 			return fmt.Errorf("--servers: %q is neither weir nor kube-apiserver", name)
 		}
-		r, err := s.run()
+		var r row
+		storm := func() (err error) {
+			r, err = s.run()
+			return err
+		}
+		if name == "weir" && o.profile != "" {
+			err = flame.Record(s.pid, fmt.Sprintf("%d nodes connect at once", o.nodes), o.profile, storm)
+		} else {
+			err = storm()
+		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
