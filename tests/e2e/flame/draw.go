@@ -74,7 +74,7 @@ func colour(name string) string {
 	case strings.Contains(name, "::"):
 		return "#f4d58d"
 	case strings.HasPrefix(name, "aes") || strings.HasPrefix(name, "gcm") || strings.HasPrefix(name, "SSL_") ||
-		strings.HasPrefix(name, "EVP_") || strings.HasPrefix(name, "ossl_") || strings.HasPrefix(name, "tls"):
+		strings.HasPrefix(name, "EVP_") || strings.HasPrefix(name, "[libcrypto") || strings.HasPrefix(name, "[libssl") || strings.HasPrefix(name, "ossl_") || strings.HasPrefix(name, "tls"):
 		return "#a7c957"
 	}
 	return "#a9c5de"

@@ -48,7 +48,7 @@ func Record(pid int, title, out string, work func() error) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
-	script := exec.CommandContext(ctx, "perf", "script", "-i", data, "-F", "comm,ip,sym", "--no-inline")
+	script := exec.CommandContext(ctx, "perf", "script", "-i", data, "-F", "comm,ip,sym,dso", "--no-inline")
 	text, err := script.Output()
 	if err != nil {
 		return fmt.Errorf("perf script: %w", err)

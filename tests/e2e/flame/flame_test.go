@@ -9,14 +9,15 @@ import (
 )
 
 const script = `weir-0
-	ffffffff81 do_syscall_64
-	    7f0011 __libc_send
-	    55aa01 weir::(anonymous namespace)::Send(weir::Stream&, std::span<char const, 18446744073709551615ul>)
-	    55aa00 main
+	ffffffff81 do_syscall_64 ([kernel.kallsyms])
+	    7f0012 [unknown] (/usr/lib/x86_64-linux-gnu/libssl.so.3)
+	    7f0011 __libc_send (/usr/lib/x86_64-linux-gnu/libc.so.6)
+	    55aa01 weir::(anonymous namespace)::Send(weir::Stream&, std::span<char const, 18446744073709551615ul>) (/usr/bin/weir)
+	    55aa00 main (/usr/bin/weir)
 
 weir-1
-	    55aa02 weir::Log<unsigned long, int>::Append(unsigned long) [clone .isra.0]
-	    55aa00 main
+	    55aa02 weir::Log<unsigned long, int>::Append(unsigned long) [clone .isra.0] (/usr/bin/weir)
+	    55aa00 main (/usr/bin/weir)
 
 `
 
@@ -32,7 +33,7 @@ func TestFold(t *testing.T) {
 			break
 		}
 	}
-	if got, want := strings.Join(names, " "), "all main weir::Send __libc_send do_syscall_64"; got != want {
+	if got, want := strings.Join(names, " "), "all main weir::Send __libc_send [libssl.so.3] do_syscall_64"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 }

@@ -3,6 +3,7 @@ package flame
 import (
 	"bufio"
 	"io"
+	"path"
 	"slices"
 	"strings"
 )
@@ -22,7 +23,7 @@ func (f *Frame) child(name string) *Frame {
 	return f.Children[i]
 }
 
-// Fold reads what `perf script -F comm,ip,sym` writes: for each sample a line with the thread's name, the frames from the
+// Fold reads what `perf script -F comm,ip,sym,dso` writes: for each sample a line with the thread's name, the frames from the
 // innermost outwards, and an empty line.
 func Fold(text io.Reader) *Frame {
 	root := &Frame{Name: "all"}
@@ -48,11 +49,24 @@ func Fold(text io.Reader) *Frame {
 			sample()
 		case line[0] == ' ' || line[0] == '\t':
 			_, symbol, _ := strings.Cut(strings.TrimSpace(line), " ") // Behind the address.
-			stack = append(stack, ShortName(symbol))
+			stack = append(stack, nameOf(symbol))
 		}
 	}
 	sample()
 	return root
+}
+
+// nameOf is the name of a frame's function, or of the library that does not say it: "SYMBOL (FILE)".
+func nameOf(frame string) string {
+	at := strings.LastIndex(frame, " (")
+	if at < 0 || !strings.HasSuffix(frame, ")") {
+		return ShortName(frame)
+	}
+	symbol, file := frame[:at], frame[at+2:len(frame)-1]
+	if symbol != "[unknown]" {
+		return ShortName(symbol)
+	}
+	return "[" + strings.Trim(path.Base(file), "[]") + "]"
 }
 
 // ShortName is a C++ function's name without its parameters, template arguments and the machinery of a coroutine.

@@ -236,6 +236,15 @@ func (l *lab) memoryRound(r *rows) error {
 		if err := l.idleWatches(r, t); err != nil {
 			return err
 		}
+	}
+	// Anew: what closed connections have freed would hide what streams take.
+	if err := l.startWeir(); err != nil {
+		return err
+	}
+	for _, t := range []*target{l.weir, l.api} {
+		if _, err := t.drain(podsFromCache); err != nil {
+			return err
+		}
 		if err := l.idleStreams(r, t); err != nil {
 			return err
 		}
