@@ -116,14 +116,15 @@ Authorizer::Options AuthorizerOptions(const Config& config) {
 }
 
 // As many connections as there are file descriptors for, beside those to the API server, the admin
-// port's and some more. Forwarded streams get a quarter of them at most.
+// port's and some more. Forwarded streams get a sixteenth of them at most.
 Config FittedToFiles(Config config) {
   constexpr uint64_t kReserved = 64;
   constexpr uint64_t kLeast = 16;
   rlimit files{};
   if (getrlimit(RLIMIT_NOFILE, &files) != 0) return config;
+  const uint64_t streams = std::max<uint64_t>(files.rlim_cur / 16, 1);
   config.max_forwarded_streams =
-      std::min(config.max_forwarded_streams, static_cast<uint32_t>(files.rlim_cur / 4));
+      static_cast<uint32_t>(std::min<uint64_t>(config.max_forwarded_streams, streams));
   const uint64_t others = kReserved + config.max_requests_inflight +
                           config.max_mutating_requests_inflight + config.max_forwarded_streams;
   const uint64_t room = files.rlim_cur > others + kLeast ? files.rlim_cur - others : kLeast;

@@ -62,15 +62,18 @@ class Reading {
       tell_(*headers);
       return kKnown;
     }
-    Say(headers.status());
     if (!absl::IsPermissionDenied(headers.status())) {
+      Say(headers.status());
       refused_since_.reset();
       return kUnknown;
     }
     // An API server that starts refuses everybody for a while, and has not written the ConfigMap.
     if (!refused_since_.has_value()) refused_since_ = now;
     const Duration refused = now - *refused_since_;
-    if (refused >= refusal_counts_) tell_({});
+    if (refused >= refusal_counts_) {
+      Say(headers.status());
+      tell_({});
+    }
     return refused >= kRefusalLasts ? kKnown : kUnknown;
   }
 
