@@ -6,6 +6,7 @@ package exchange
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -75,7 +76,11 @@ func (r Request) timeout() time.Duration {
 	_, query, _ := strings.Cut(r.Path, "?")
 	for part := range strings.SplitSeq(query, "&") {
 		if value, found := strings.CutPrefix(part, "timeoutSeconds="); found {
-			if seconds, err := strconv.Atoi(value); err == nil && seconds > 0 {
+			plain, err := url.QueryUnescape(value)
+			if err != nil {
+				break
+			}
+			if seconds, err := strconv.Atoi(plain); err == nil && seconds > 0 {
 				return time.Duration(seconds) * time.Second
 			}
 			break

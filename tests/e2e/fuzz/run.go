@@ -185,7 +185,14 @@ func (x *run) difference(q query, source int) (difference, token string) {
 	if q.watch {
 		up, down := readBoth(pair, r, watchLimit, func() {})
 		x.count(up.Status, len(up.Events))
-		return strings.Join(exchange.StreamDifferences(r, up, down), "\n"), ""
+		d := exchange.StreamDifferences(r, up, down)
+		for again := 0; len(d) > 0 && again < 3 && q.cutShort(up, down); again++ {
+			if up, down = readBoth(pair, r, watchLimit, func() {}); len(exchange.StreamDifferences(r, up, down)) == 0 {
+				x.undecided()
+				d = nil
+			}
+		}
+		return strings.Join(d, "\n"), ""
 	}
 	up, down := askBoth(pair, r, q.slow)
 	x.count(up.Status, 0)
