@@ -71,16 +71,17 @@ func (x *run) undecided() {
 	x.mu.Unlock()
 }
 
-// cutShort tells whether two streams of a second or two agree as far as they go, but one of them was over before it
-// had come as far as the other: on a machine that stands still for a second that is nobody's fault.
+// cutShort tells whether the API server's stream of a second or two agrees with Weir's as far as it goes, but was over
+// before it had come as far: it had no time to send the rest. That Weir's is the shorter one is never excused.
 func (q query) cutShort(up, down exchange.Stream) bool {
 	if q.seconds() < 1 || q.seconds() > 2 || up.Err != nil || down.Err != nil || up.Status != 200 || down.Status != 200 {
 		return false
 	}
-	n := min(len(up.Events), len(down.Events))
-	up.Events, down.Events = up.Events[:n], down.Events[:n]
-	up.Duration, up.Marks, up.Initial = down.Duration, nil, -1
-	down.Marks, down.Initial = nil, -1
+	if len(up.Events) >= len(down.Events) {
+		return false
+	}
+	down.Events = down.Events[:len(up.Events)]
+	up.Marks, up.Initial, down.Marks, down.Initial = nil, -1, nil, -1
 	return len(exchange.StreamDifferences(q.request(), up, down)) == 0
 }
 
