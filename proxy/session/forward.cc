@@ -267,9 +267,11 @@ Async<void> ForwardRequest(Service& service, Exchange& exchange) {
   if (as.credential == CredentialClass::kFrontProxy) {
     const bool knows = co_await KnowsHeaders(service);
     if (!knows) {
-      co_await RespondUnreachable(
-          exchange, Unavailable("it has not said by which headers it believes a front proxy"),
-          Sent::kNothing);
+      co_await RespondError(
+          exchange, ApiError::ServiceUnavailable(
+                        "the API server has not said yet by which headers it believes a front "
+                        "proxy (ConfigMap kube-system/extension-apiserver-authentication)",
+                        1));
       co_return;
     }
   }

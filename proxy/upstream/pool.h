@@ -1,7 +1,8 @@
 // A worker's connections for forwarded requests and reviews, kept apart by credential class.
 //
 // Thread-affine. Bounds: kMaxIdle idle connections per class, for at most a minute; how many are in
-// use is bounded by whoever asks (--max-requests-inflight, --max-reviews-inflight).
+// use is bounded by whoever asks (--max-requests-inflight and its like, --max-forwarded-streams,
+// --max-reviews-inflight).
 #pragma once
 
 #include <deque>

@@ -149,7 +149,8 @@ TEST_F(Http1ConnectionTest, UntilTheHeadersOfFrontProxiesAreKnownNobodyIsSpokenF
   for (int i = 0; i < 1000; ++i) many.push_back("x-" + std::to_string(i));
   shared_.identity_headers.Add(many, {});  // They cannot be used.
   Send(Line("GET /x") + "\r\n");
-  EXPECT_THAT(ReadUntil("\r\n\r\n"), StartsWith("HTTP/1.1 503 Service Unavailable\r\n"));
+  EXPECT_THAT(ReadUntil("extension-apiserver-authentication"),
+              StartsWith("HTTP/1.1 503 Service Unavailable\r\n"));
   EXPECT_TRUE(api_server_.requests().empty());
   Hang();
   shared_.identity_headers.Add({"x-corp-user"}, {});
