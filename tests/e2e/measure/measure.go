@@ -1,4 +1,4 @@
-// Package measure reads what processes cost, from /proc.
+// Package measure reads what processes cost, from /proc and the kernel's CPU clocks.
 package measure
 
 import (
@@ -7,45 +7,44 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
-const ticksPerSecond = 100 // USER_HZ, fixed on Linux.
-
-// CPU is user plus system time of a process so far, in seconds, threads that have ended included.
+// CPU is user plus system time of a process so far, in seconds, threads that have ended included. It is the process's
+// CPU clock, which counts nanoseconds; /proc/PID/stat has ticks of 10 ms.
 func CPU(pid int) (float64, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0, err
+	const scheduled = 2 // CPUCLOCK_SCHED, of all threads: as clock_getcpuclockid(3) puts it together.
+	var now unix.Timespec
+	if err := unix.ClockGettime(int32(^pid<<3|scheduled), &now); err != nil {
+		return 0, fmt.Errorf("CPU clock of process %d: %w", pid, err)
 	}
-	// The name, in parentheses, may hold spaces.
-	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+2:]))
-	if len(fields) < 13 {
-		return 0, fmt.Errorf("/proc/%d/stat: %q", pid, text)
-	}
-	var ticks float64
-	for _, field := range fields[11:13] { // utime, stime
-		n, err := strconv.ParseFloat(field, 64)
-		if err != nil {
-			return 0, err
-		}
-		ticks += n
-	}
-	return ticks / ticksPerSecond, nil
+	return float64(now.Sec) + float64(now.Nsec)/1e9, nil
 }
 
 // Resident memory of a process, in bytes.
-func Resident(pid int) (float64, error) {
+func Resident(pid int) (float64, error) { return status(pid, "VmRSS:") }
+
+// Peak is the most resident memory of a process since it began or since ForgetPeak, in bytes.
+func Peak(pid int) (float64, error) { return status(pid, "VmHWM:") }
+
+// ForgetPeak makes what is resident now the peak of a process of one's own user.
+func ForgetPeak(pid int) error {
+	return os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", pid), []byte("5"), 0)
+}
+
+func status(pid int, field string) (float64, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, err
 	}
 	for line := range strings.Lines(string(text)) {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+		if rest, ok := strings.CutPrefix(line, field); ok {
 			kb, err := strconv.ParseFloat(strings.Fields(rest)[0], 64)
 			return kb * 1024, err
 		}
 	}
-	return 0, fmt.Errorf("/proc/%d/status: no VmRSS", pid)
+	return 0, fmt.Errorf("/proc/%d/status: no %s", pid, field)
 }
 
 // Machine describes where numbers come from: processors, kernel, and the congestion control that servers have.

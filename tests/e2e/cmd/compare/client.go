@@ -15,12 +15,18 @@ import (
 	"weir.dev/e2e/oracle"
 )
 
-// A target is a server under measurement: the API server or Weir.
-type target struct {
-	name   string
+// A server is under measurement: the API server or a Weir.
+type server struct {
+	name   string // By which the table knows it.
 	url    string
+	caFile string
+	user   oracle.User
 	pid    func() int
-	token  string
+}
+
+// A target is a server with a client of its own.
+type target struct {
+	server
 	client *http.Client
 }
 
@@ -33,14 +39,10 @@ func dialer() *net.Dialer {
 	}}
 }
 
-// newTarget speaks HTTP/1.1 over TLS and takes no compression.
-func newTarget(name, url, caFile string, user oracle.User, pid func() int) (*target, error) {
-	return newTargetOver("http/1.1", name, url, caFile, user, pid)
-}
-
-// newTargetOver speaks what ALPN calls protocol; over "h2" all its requests share one connection.
-func newTargetOver(protocol, name, url, caFile string, user oracle.User, pid func() int) (*target, error) {
-	config, err := user.TLSClient(caFile, protocol)
+// over gives a new client, which takes no compression unless asked to, and speaks what ALPN calls protocol; over "h2" all
+// its requests share one connection.
+func (s server) over(protocol string) (*target, error) {
+	config, err := s.user.TLSClient(s.caFile, protocol)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +50,27 @@ func newTargetOver(protocol, name, url, caFile string, user oracle.User, pid fun
 		TLSClientConfig: config, DialContext: dialer().DialContext, ForceAttemptHTTP2: protocol == "h2",
 		DisableCompression: true, MaxIdleConnsPerHost: 4, ReadBufferSize: 64 << 10,
 	}
-	return &target{name: name, url: url, pid: pid, token: user.Token, client: &http.Client{Transport: transport}}, nil
+	return &target{s, &http.Client{Transport: transport}}, nil
+}
+
+// each gives a client of every server.
+func each(servers []*target, protocol string) ([]*target, error) {
+	all := make([]*target, len(servers))
+	for i, t := range servers {
+		var err error
+		if all[i], err = t.over(protocol); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+func closeAll(targets []*target) {
+	for _, t := range targets {
+		if t != nil {
+			t.client.CloseIdleConnections()
+		}
+	}
 }
 
 // get asks for JSON; the caller closes the body.
@@ -61,7 +83,7 @@ func (t *target) do(ctx context.Context, method, path, contentType string, body 
 	if err != nil {
 		return nil, err
 	}
-	request.Header.Set("Authorization", "Bearer "+t.token)
+	request.Header.Set("Authorization", "Bearer "+t.user.Token)
 	request.Header.Set("Accept", "application/json")
 	request.Header.Set("User-Agent", "weir-compare")
 	if contentType != "" {

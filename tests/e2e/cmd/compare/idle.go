@@ -39,12 +39,13 @@ func (l *lab) idleStreams(r *rows, t *target) error {
 	}
 	var shared []*target
 	for range connections {
-		h2, err := newTargetOver("h2", t.name, t.url, l.cluster.CAFile(), l.cluster.Admin, t.pid)
+		h2, err := t.over("h2")
 		if err != nil {
 			return err
 		}
 		shared = append(shared, h2)
 	}
+	defer closeAll(shared)
 	holds := make([]float64, 3)
 	for i, watches := range []int{0, connections * first, connections * further} {
 		opened, err := openWatchesOn(shared, watches, func(n int) string { return path((n + i) % l.options.pods) })

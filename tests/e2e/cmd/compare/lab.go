@@ -10,21 +10,28 @@ import (
 	"weir.dev/e2e/oracle"
 )
 
+// A weir is one of the Weirs: how it is started, and what runs.
+type weir struct {
+	options oracle.WeirOptions
+	proxy   *oracle.Weir
+	target  *target
+	openssl string // The library's version, as the process has mapped it.
+}
+
 // A lab is everything that runs: etcd, the API server, Weir in front of it, and the plain sender.
 type lab struct {
 	options options
 	dir     string
 	cluster *oracle.Cluster
-	proxy   *oracle.Weir
 	plain   *plain
 	api     *target
-	weir    *target
+	weirs   []*weir // The one that was built here, and with --rootfs the one with Debian 13's libraries.
 
 	listBytes  int64             // One LIST of all pods.
 	emptyBytes float64           // The API server's memory before there was a pod.
-	writes     int               // Events so far: which pod is next.
+	writes     int               // Changes so far: which object is next.
 	eventBytes float64           // Of a watch event, as measured.
-	stored     map[string][]byte // Pods as etcd holds them, once written by us.
+	stored     map[string][]byte // Objects as etcd holds them, once written by us.
 	log        func(format string, args ...any)
 }
 
@@ -41,9 +48,11 @@ func openLab(o options) (*lab, error) {
 	if l.cluster, err = oracle.Start(l.dir); err != nil {
 		return nil, err
 	}
-	if l.api, err = newTarget("kube-apiserver", l.cluster.URL(), l.cluster.CAFile(), l.cluster.Admin, l.cluster.APIServerPid); err != nil {
+	api := server{serverAPI, l.cluster.URL(), l.cluster.CAFile(), l.cluster.Admin, func() int { return l.cluster.APIServerPid() }}
+	if l.api, err = api.over("http/1.1"); err != nil {
 		return nil, err
 	}
+	l.weirs = []*weir{{options: oracle.WeirOptions{Name: serverWeir}}}
 	binary := filepath.Join(oracle.RepositoryDir(), "build", "release", "bin", "weir-plain")
 	if l.plain, err = startPlain(binary); err != nil {
 		return nil, fmt.Errorf("%s: %w", binary, err)
@@ -55,8 +64,8 @@ func (l *lab) close() {
 	if l.plain != nil {
 		l.plain.stop()
 	}
-	if l.proxy != nil {
-		l.proxy.Process.Kill()
+	for _, w := range l.weirs {
+		w.stop()
 	}
 	if l.cluster != nil {
 		l.cluster.Close()
@@ -64,17 +73,51 @@ func (l *lab) close() {
 	os.RemoveAll(l.dir)
 }
 
-// startWeir starts a Weir that has cached nothing yet.
-func (l *lab) startWeir() error {
-	var err error
-	if l.proxy != nil {
-		l.proxy.Process.Kill()
+// servers are all under measurement, the Weirs first.
+func (l *lab) servers() []*target {
+	var all []*target
+	for _, w := range l.weirs {
+		all = append(all, w.target)
 	}
-	if l.proxy, err = l.cluster.StartWeir(oracle.WeirOptions{}); err != nil {
+	return append(all, l.api)
+}
+
+func (w *weir) stop() {
+	if w.proxy != nil {
+		w.proxy.Process.Kill()
+		w.proxy = nil
+	}
+	if w.target != nil {
+		closeAll([]*target{w.target})
+	}
+}
+
+// startWeirs starts Weirs that have cached nothing yet, in place of those that run.
+func (l *lab) startWeirs() error {
+	for _, w := range l.weirs {
+		if err := l.startWeir(w, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// startWeir starts one; unready leaves the waiting for /readyz to the caller.
+func (l *lab) startWeir(w *weir, unready bool, args ...string) error {
+	w.stop()
+	options := w.options
+	options.Args = append([]string{"--cache-index", indexedLabel}, args...)
+	options.DoNotWait = unready
+	proxy, err := l.cluster.StartWeir(options)
+	if err != nil {
 		return err
 	}
-	process := l.proxy.Process
-	l.weir, err = newTarget("weir", l.proxy.URL, l.cluster.CAFile(), l.cluster.Admin, process.Pid)
+	w.proxy = proxy
+	s := server{options.Name, proxy.URL, l.cluster.CAFile(), l.cluster.Admin, proxy.Process.Pid}
+	if w.target, err = s.over("http/1.1"); err != nil || unready {
+		return err
+	}
+	w.openssl, err = mappedOpenSSL(proxy.Process.Pid())
 	return err
 }
 
@@ -104,21 +147,19 @@ func (l *lab) fill() error {
 	}
 	l.listBytes = int64(len(body))
 	l.log("a LIST is %d bytes, %d per pod", l.listBytes, l.listBytes/int64(l.options.pods))
-	return l.startWeir()
+	return l.startWeirs()
 }
 
-// sameList tells whether Weir answers what the API server does, so that equal work is compared.
+// sameList tells whether a Weir answers what the API server does, so that equal work is compared.
 func (l *lab) sameList() error {
-	direct, err := l.api.drain(podsFromCache)
-	if err != nil {
-		return err
-	}
-	through, err := l.weir.drain(podsFromCache)
-	if err != nil {
-		return err
-	}
-	if direct != through {
-		return fmt.Errorf("the API server's list has %d bytes, Weir's %d", direct, through)
+	for _, t := range l.servers() {
+		size, err := t.drain(podsFromCache)
+		if err != nil {
+			return err
+		}
+		if size != l.listBytes {
+			return fmt.Errorf("%s's list has %d bytes, not %d", t.name, size, l.listBytes)
+		}
 	}
 	return nil
 }

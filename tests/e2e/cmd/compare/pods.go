@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -15,6 +14,9 @@ import (
 
 const (
 	namespaces    = 20
+	podsPerNode   = 50  // A quarter of a megabyte of JSON.
+	podsPerApp    = 500 // As many have the same label "app".
+	indexedLabel  = "pods=label:app"
 	timeKey       = "weir.bench/at"
 	fillAnnotated = "weir.bench/fill"
 )
@@ -27,8 +29,8 @@ func podPath(i int) string {
 
 type object = map[string]any
 
-// pod is shaped like one of a Deployment; `fill` bytes of an annotation bring it to its size.
-func pod(i, fill int) object {
+// pod is the i-th of `pods`, shaped like one of a Deployment; `fill` bytes of an annotation bring it to its size.
+func pod(i, pods, fill int) object {
 	container := func(name string) object {
 		env := []any{}
 		for k := range 5 {
@@ -42,7 +44,7 @@ func pod(i, fill int) object {
 			"volumeMounts":   []any{object{"name": "config", "mountPath": "/etc/config"}},
 		}
 	}
-	app := fmt.Sprintf("app-%d", i%200)
+	app := fmt.Sprintf("app-%d", i%max(1, pods/podsPerApp))
 	return object{
 		"apiVersion": "v1", "kind": "Pod",
 		"metadata": object{
@@ -51,7 +53,7 @@ func pod(i, fill int) object {
 			"annotations": object{timeKey: fmt.Sprint(time.Now().UnixNano()), fillAnnotated: strings.Repeat("x", fill)},
 		},
 		"spec": object{
-			"nodeName":   fmt.Sprintf("node-%05d", i%500),
+			"nodeName":   fmt.Sprintf("node-%05d", i%max(1, pods/podsPerNode)),
 			"containers": []any{container("main"), container("sidecar")},
 			"volumes":    []any{object{"name": "config", "configMap": object{"name": app}}},
 		},
@@ -80,7 +82,7 @@ func createPods(api *target, count, size int) error {
 			return err
 		}
 	}
-	first, err := api.post("/api/v1/namespaces/"+podNamespace(0)+"/pods", pod(0, 1))
+	first, err := api.post("/api/v1/namespaces/"+podNamespace(0)+"/pods", pod(0, count, 1))
 	if err != nil {
 		return err
 	}
@@ -91,7 +93,7 @@ func createPods(api *target, count, size int) error {
 	for range cap(errs) {
 		wait.Go(func() {
 			for i := int(next.Add(1)); i < count; i = int(next.Add(1)) {
-				if _, err := api.post("/api/v1/namespaces/"+podNamespace(i)+"/pods", pod(i, fill)); err != nil {
+				if _, err := api.post("/api/v1/namespaces/"+podNamespace(i)+"/pods", pod(i, count, fill)); err != nil {
 					errs <- err
 					return
 				}
@@ -101,29 +103,4 @@ func createPods(api *target, count, size int) error {
 	wait.Wait()
 	close(errs)
 	return <-errs
-}
-
-// touch changes one pod in etcd, so that every watcher of pods gets one event, and neither server has the work of a
-// write: in the stored object only the digits of the time are replaced.
-func (l *lab) touch(i int) error {
-	key := "/registry/pods/" + podNamespace(i) + "/" + podName(i)
-	value := l.stored[key]
-	if value == nil {
-		var err error
-		if value, err = l.cluster.EtcdGet(key); err != nil {
-			return err
-		}
-		l.stored[key] = value
-	}
-	at := bytes.Index(value, []byte(timeKey))
-	if at < 0 {
-		return fmt.Errorf("%s: no annotation %s", key, timeKey)
-	}
-	now := fmt.Appendf(nil, "%d", time.Now().UnixNano())
-	// Protobuf: the key, a tag, a length, the value.
-	if at += len(timeKey) + 2; at+len(now) > len(value) || int(value[at-1]) != len(now) {
-		return fmt.Errorf("%s: another form than expected", key)
-	}
-	copy(value[at:], now)
-	return l.cluster.EtcdPut(key, value)
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"net"
 	"strconv"
 	"sync"
@@ -11,14 +10,14 @@ import (
 	"time"
 )
 
-// watchers are streams that are only counted, but for the first, which is timed.
+// watchers are streams whose events are counted and timed.
 type watchers struct {
 	events, bytes atomic.Int64
 	failed        atomic.Int64
 	cancel        context.CancelFunc
 	done          sync.WaitGroup
 	mu            sync.Mutex
-	ages          []float64 // Seconds from the write to the first watcher.
+	ages          []float64 // Seconds from a write to a watcher.
 }
 
 // openWatches starts `count` watches on connections of their own; `path` gives each its own query.
@@ -45,7 +44,7 @@ func openWatchesOn(targets []*target, count int, path func(i int) string) (*watc
 				return
 			}
 			defer response.Body.Close()
-			w.count(ctx, response.Body, i == 0)
+			w.count(ctx, response.Body, true)
 		})
 	}
 	opening.Wait()
@@ -92,6 +91,15 @@ func (w *watchers) time(piece []byte) {
 	w.mu.Unlock()
 }
 
+// takeAges gives the ages so far, and forgets them.
+func (w *watchers) takeAges() []float64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	ages := w.ages
+	w.ages = nil
+	return ages
+}
+
 func (w *watchers) close() {
 	w.cancel()
 	w.done.Wait()
@@ -119,18 +127,4 @@ func (p *plain) subscribe(count int) (*watchers, error) {
 	}
 	time.Sleep(100 * time.Millisecond) // Until the last line has been read.
 	return w, nil
-}
-
-// every runs f `rate` times a second for a while, with a running number.
-func every(rate float64, seconds float64, first int, f func(i int) error) error {
-	interval := time.Duration(float64(time.Second) / rate)
-	ticker := time.NewTicker(interval)
-	defer ticker.Stop()
-	for i := range int(rate * seconds) {
-		<-ticker.C
-		if err := f(first + i); err != nil {
-			return fmt.Errorf("write %d: %w", i, err)
-		}
-	}
-	return nil
 }

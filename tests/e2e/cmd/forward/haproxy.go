@@ -29,7 +29,7 @@ defaults
   timeout server 60s
   http-reuse always
 frontend front
-  bind 127.0.0.1:%d ssl crt %s alpn http/1.1 ca-file %s verify optional
+  bind 127.0.0.1:%d ssl crt %s alpn h2,http/1.1 ca-file %s verify optional
   default_backend api
 backend api
   server api %s ssl ca-file %s verify required check-ssl

@@ -150,42 +150,19 @@ func (c *conn) get(path string) (int, error) {
 	return answer.StatusCode, err
 }
 
-// shakeHands connects with a client certificate, eight at a time, without tickets.
-func shakeHands(o options, s server, cluster *oracle.Cluster) (sample, error) {
-	config, err := cluster.Admin.TLSClient(cluster.CAFile(), "http/1.1")
+// shakeHands connects with a client certificate, eight at a time.
+func shakeHands(o options, s server, user oracle.User, caFile string) (sample, error) {
+	config, err := user.TLSClient(caFile)
 	if err != nil {
 		return sample{}, err
 	}
-	config.SessionTicketsDisabled = true
 	before, err := measure.CPU(s.pid)
 	if err != nil {
 		return sample{}, err
 	}
-	host := strings.TrimPrefix(s.url, "https://")
-	var failed atomic.Pointer[error]
-	var wait sync.WaitGroup
-	const parallel = 8
-	for range parallel {
-		wait.Go(func() {
-			for range o.handshakes / parallel {
-				c, err := tls.Dial("tcp", host, config)
-				if err == nil {
-					// In TLS 1.3 the server has looked at the certificate when it answers.
-					one := &conn{c, bufio.NewReader(c), " HTTP/1.1\r\nHost: " + host + "\r\nConnection: close\r\n\r\n"}
-					_, err = one.get("/livez")
-					c.Close()
-				}
-				if err != nil {
-					failed.Store(&err)
-					return
-				}
-			}
-		})
-	}
-	wait.Wait()
-	if e := failed.Load(); e != nil {
-		return sample{}, *e
+	if err := measure.Handshakes(s.url, config, o.handshakes, 8); err != nil {
+		return sample{}, err
 	}
 	after, err := measure.CPU(s.pid)
-	return sample{cpu: (after - before) / float64(o.handshakes/parallel*parallel) * 1e6}, err
+	return sample{cpu: (after - before) / float64(o.handshakes) * 1e6}, err
 }

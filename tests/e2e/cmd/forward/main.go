@@ -95,6 +95,10 @@ func run(o options) error {
 	if err := letRead(cluster, reader.Name); err != nil {
 		return err
 	}
+	certified, err := cluster.CertUser("handshakes")
+	if err != nil {
+		return err
+	}
 	weir, err := cluster.StartWeir(oracle.WeirOptions{})
 	if err != nil {
 		return err
@@ -156,7 +160,7 @@ func run(o options) error {
 		}
 		for _, s := range servers {
 			r := rowOf("handshake with a client certificate", s.name)
-			sample, err := shakeHands(o, s, cluster)
+			sample, err := shakeHands(o, s, certified, cluster.CAFile())
 			if err != nil {
 				return fmt.Errorf("%s: %w", s.name, err)
 			}
