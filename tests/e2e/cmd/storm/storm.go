@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"weir.dev/e2e/barehttp2"
 	"weir.dev/e2e/measure"
 )
 
@@ -129,11 +130,11 @@ func (s *storm) learn(ctx context.Context) error {
 		}
 		for _, path := range paths {
 			w := &watch{path: path, whole: true}
-			if err := conn.open(w); err != nil {
+			if err := open(conn, w); err != nil {
 				return err
 			}
 			for !w.synced {
-				if err := conn.read(); err != nil {
+				if err := conn.Read(); err != nil {
 					return fmt.Errorf("%s: %w", path, err)
 				}
 				if w.over {
@@ -142,12 +143,12 @@ func (s *storm) learn(ctx context.Context) error {
 			}
 			s.expected[path] = w.plain
 		}
-		conn.close()
+		conn.Close()
 	}
 	return nil
 }
 
-func (s *storm) dial(ctx context.Context, node int) (*connection, error) {
+func (s *storm) dial(ctx context.Context, node int) (*barehttp2.Connection, error) {
 	dialer := net.Dialer{
 		// Several addresses, as there are several nodes.
 		LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(2+node%200))},
@@ -173,7 +174,7 @@ func (s *storm) dial(ctx context.Context, node int) (*connection, error) {
 		return nil, fmt.Errorf("%s speaks %q, not h2", s.name, protocol)
 	}
 	context.AfterFunc(ctx, func() { raw.Close() })
-	return newConnection(secure)
+	return barehttp2.New(secure, 64<<10)
 }
 
 // connect is half of a node: a connection and its watches, until the storm is over. A connection that fails is tried
@@ -184,7 +185,7 @@ func (s *storm) connect(ctx context.Context, node, half int, paths []string) {
 		left--
 		s.pending.Done()
 	}
-	var conn *connection
+	var conn *barehttp2.Connection
 	for {
 		var err error
 		if conn, err = s.dial(ctx, node); err == nil {
@@ -196,17 +197,17 @@ func (s *storm) connect(ctx context.Context, node, half int, paths []string) {
 		s.count(reasonOf(err), 1)
 		time.Sleep(time.Duration(200+node%300) * time.Millisecond)
 	}
-	defer conn.close()
+	defer conn.Close()
 	watches := make([]*watch, len(paths))
 	for i, path := range paths {
 		watches[i] = &watch{path: path, whole: !ofAll(path), expected: s.expected[path]}
-		if err := conn.open(watches[i]); err != nil {
+		if err := open(conn, watches[i]); err != nil {
 			break
 		}
 	}
 	counted := make([]bool, len(paths))
 	for left > 0 {
-		err := conn.read()
+		err := conn.Read()
 		for i, w := range watches {
 			if w == nil || counted[i] || !(w.synced || w.over || err != nil) {
 				continue
@@ -224,7 +225,7 @@ func (s *storm) connect(ctx context.Context, node, half int, paths []string) {
 		}
 	}
 	for ctx.Err() == nil { // Stays, as a node does.
-		if conn.read() != nil {
+		if conn.Read() != nil {
 			return
 		}
 	}
@@ -250,8 +251,6 @@ func (s *storm) count(what string, n int) {
 	defer s.mu.Unlock()
 	s.refused[what] += n
 }
-
-var errProtocol = errors.New("not HTTP/2")
 
 // reasonOf says why there is no connection, without what differs from one to the next.
 func reasonOf(err error) string {
