@@ -42,6 +42,13 @@ var aims = map[string][]aim{
 	rowSixteenMem: {{8, cost, 64, 8, 0}},
 	rowFirstByte:  {{9, cost, 5, 1, 0}},
 	rowWatch:      {{10, ratioAPI, 2, 2.8, 0}},
+	rowTen:        {{11, ratioAPI, 6, 13, 0}},
+	rowTenProto:   {{11, ratioAPI, 6, 13, 0}},
+	rowBusy:       {{12, ratioAPI, 6, 15, 0}},
+	rowBusyGzip:   {{12, ratioAPI, 8, 25, 0}},
+	rowMost:       {{13, rate, 1, 2, 0}, {13, ratioAPI, 7, 13, 0}},
+	rowAge1000P99: {{14, cost, 40, 15, 0}},
+	rowAge10kP99:  {{14, cost, 250, 120, 0}},
 	rowIdle:       {{15, cost, 20, 14, 0}},
 	rowIdleH2:     {{15, cost, 6, 3.5, 0}},
 	rowFurther:    {{16, cost, 1024, 256, 0}},
@@ -95,7 +102,18 @@ func (a aim) value(values map[string][]float64, weir string) (float64, bool) {
 	case a.of == timesOfList:
 		return median(own) / median(over), true
 	}
-	return median(over) / median(own), true
+	return gain(over, own, moreIsBetter(a.target)), true
+}
+
+// moreIsBetter tells whether the rows of a target have rates, not costs.
+func moreIsBetter(target int) bool { return target == 13 || target == 20 }
+
+// gain is how many times better Weir is.
+func gain(other, weir []float64, more bool) float64 {
+	if more {
+		other, weir = weir, other
+	}
+	return median(other) / median(weir)
 }
 
 // reached is "goal", "floor" or "**no**".

@@ -141,6 +141,9 @@ func (l *lab) fill() error {
 	if err := createPods(l.api, l.options.pods, l.options.podBytes); err != nil {
 		return err
 	}
+	if err := createLeases(l.api); err != nil {
+		return err
+	}
 	body, err := l.api.read(podsFromCache)
 	if err != nil {
 		return err

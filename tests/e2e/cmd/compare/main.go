@@ -69,6 +69,7 @@ var phases = [][]phase{
 	{{"LIST", (*lab).listRound}, {"first", (*lab).firstByteRound}, {"WATCH", (*lab).watchRound}, {"GET", (*lab).getRound}, {"handshakes", (*lab).handshakeRound}},
 	{{"memory", (*lab).memoryRound}, {"restart", (*lab).restartRound}},
 	{{"protobuf", (*lab).protobufRound}, {"forms", (*lab).formsRound}, {"sixteen", (*lab).sixteenRound}},
+	{{"loads", (*lab).loadsRound}, {"latency", (*lab).latencyRound}, {"most", (*lab).mostRound}},
 }
 
 // wanted tells whether --only leaves the phase in.
@@ -126,10 +127,15 @@ func (l *lab) revision(t *target) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return revisionOf(body)
+}
+
+func revisionOf(body []byte) (string, error) {
 	var list struct {
 		Metadata struct {
 			ResourceVersion string `json:"resourceVersion"`
 		} `json:"metadata"`
 	}
-	return list.Metadata.ResourceVersion, json.Unmarshal(body, &list)
+	err := json.Unmarshal(body, &list)
+	return list.Metadata.ResourceVersion, err
 }

@@ -18,12 +18,15 @@ func (l *lab) report(r *rows) string {
 	fmt.Fprintf(&b, "`bench/compare %s`\n\n", strings.Join(os.Args[1:], " "))
 	fmt.Fprintf(&b, "%s. %d pods; a LIST has %d bytes, %d per pod; a watch event %.0f. %d watchers, %g events/s, %g s a round.\n",
 		measure.Machine(), o.pods, l.listBytes, l.listBytes/int64(o.pods), l.eventBytes, o.watchers, o.rate, o.seconds)
-	fmt.Fprintf(&b, "Medians of %d interleaved rounds; in parentheses the least and the most. R_api: kube-apiserver ÷ Weir. R_tcp: plain TCP ÷ Weir. ", o.rounds)
+	fmt.Fprintf(&b, "Medians of %d interleaved rounds; in parentheses the least and the most. R_api: kube-apiserver ÷ Weir, of rates Weir ÷ kube-apiserver. R_tcp: plain TCP ÷ Weir. ", o.rounds)
 	b.WriteString("The first column is the number of the target, the last two its floor and goal (in parentheses the goal with OpenSSL 3.0), and which of them is reached.\n\n")
 	l.table(&b, r)
 	perPod := float64(l.listBytes) / float64(o.pods)
 	if values := r.values[rowPod][serverAPI]; len(values) > 0 {
 		fmt.Fprintf(&b, "\n- kube-apiserver holds %.2f times the bytes that a pod has on the wire\n", median(values)/perPod)
+	}
+	for _, note := range r.notes {
+		fmt.Fprintf(&b, "- a round without a value: %s\n", note)
 	}
 	return b.String()
 }
@@ -54,7 +57,7 @@ func (l *lab) table(b *strings.Builder, r *rows) {
 		cells = append(cells, cell(v[serverPlain]))
 		for _, over := range []string{serverAPI, serverPlain} {
 			for _, w := range l.weirs {
-				cells = append(cells, ratio(v[over], v[w.options.Name]))
+				cells = append(cells, ratio(name, v[over], v[w.options.Name]))
 			}
 		}
 		bounds, verdicts := []string{}, []string{}
@@ -95,9 +98,9 @@ func cell(values []float64) string {
 	return fmt.Sprintf("%s (%s–%s)", number(median(values)), number(slices.Min(values)), number(slices.Max(values)))
 }
 
-func ratio(over, under []float64) string {
-	if len(over) == 0 || len(under) == 0 || median(under) <= 0 {
+func ratio(name string, other, weir []float64) string {
+	if len(other) == 0 || len(weir) == 0 || median(weir) <= 0 || median(other) <= 0 {
 		return ""
 	}
-	return fmt.Sprintf("%.2f", median(over)/median(under))
+	return fmt.Sprintf("%.2f", gain(other, weir, len(aims[name]) > 0 && moreIsBetter(aims[name][0].target)))
 }

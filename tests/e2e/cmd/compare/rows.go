@@ -4,6 +4,7 @@ package main
 type rows struct {
 	names  []string
 	values map[string]map[string][]float64
+	notes  []string // Rounds of a row that have no value, and why.
 }
 
 func (r *rows) add(name, server string, value float64) {

@@ -88,7 +88,7 @@ func (l *lab) watchServer(r *rows, t *target, alone float64) error {
 	}
 	r.add(rowWatch, t.name, (used-alone)/delivered*1e6)
 	r.add(rowWatchGross, t.name, used/delivered*1e6)
-	r.add(rowAge, t.name, percentile(w.takeAges(), 0.5)*1e3)
+	r.add(rowAge, t.name, percentile(w.ages.take(), 0.5)*1e3)
 	l.eventBytes = float64(w.bytes.Load()) / delivered
 	return nil
 }

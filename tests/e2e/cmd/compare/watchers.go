@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"net"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,8 +15,7 @@ type watchers struct {
 	failed        atomic.Int64
 	cancel        context.CancelFunc
 	done          sync.WaitGroup
-	mu            sync.Mutex
-	ages          []float64 // Seconds from a write to a watcher.
+	ages          ages
 }
 
 // openWatches starts `count` watches on connections of their own; `path` gives each its own query.
@@ -64,7 +62,7 @@ func (w *watchers) count(ctx context.Context, body interface{ Read([]byte) (int,
 		w.bytes.Add(int64(n))
 		w.events.Add(int64(bytes.Count(buffer[:n], []byte{'\n'})))
 		if timed {
-			w.time(buffer[:n])
+			w.ages.add(buffer[:n])
 		}
 		if err != nil {
 			if ctx.Err() == nil {
@@ -73,31 +71,6 @@ func (w *watchers) count(ctx context.Context, body interface{ Read([]byte) (int,
 			return
 		}
 	}
-}
-
-func (w *watchers) time(piece []byte) {
-	key := []byte(`"` + timeKey + `":"`)
-	at := bytes.Index(piece, key)
-	if at < 0 {
-		return
-	}
-	digits, _, _ := bytes.Cut(piece[at+len(key):], []byte{'"'})
-	sent, err := strconv.ParseInt(string(digits), 10, 64)
-	if err != nil {
-		return
-	}
-	w.mu.Lock()
-	w.ages = append(w.ages, time.Since(time.Unix(0, sent)).Seconds())
-	w.mu.Unlock()
-}
-
-// takeAges gives the ages so far, and forgets them.
-func (w *watchers) takeAges() []float64 {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	ages := w.ages
-	w.ages = nil
-	return ages
 }
 
 func (w *watchers) close() {
