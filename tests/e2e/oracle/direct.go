@@ -32,3 +32,6 @@ func (c *Cluster) EtcdGet(key string) ([]byte, error) {
 func (c *Cluster) EtcdPut(key string, value []byte) error {
 	return c.etcdCall("/v3/kv/put", map[string]any{"key": []byte(key), "value": value}, nil)
 }
+
+// EtcdURL is where etcd serves its clients, for programs that write more than these calls manage.
+func (c *Cluster) EtcdURL() string { return c.etcdURL }

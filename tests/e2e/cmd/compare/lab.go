@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"time"
 
+	clientv3 "go.etcd.io/etcd/client/v3"
+
 	"weir.dev/e2e/measure"
 	"weir.dev/e2e/oracle"
 )
@@ -23,6 +25,7 @@ type lab struct {
 	options options
 	dir     string
 	cluster *oracle.Cluster
+	etcd    *clientv3.Client
 	plain   *plain
 	api     *target
 	weirs   []*weir // The one that was built here, and with --rootfs the one with Debian 13's libraries.
@@ -48,6 +51,9 @@ func openLab(o options) (*lab, error) {
 	if l.cluster, err = oracle.Start(l.dir); err != nil {
 		return nil, err
 	}
+	if l.etcd, err = openEtcd(l.cluster.EtcdURL()); err != nil {
+		return nil, err
+	}
 	api := server{serverAPI, l.cluster.URL(), l.cluster.CAFile(), l.cluster.Admin, func() int { return l.cluster.APIServerPid() }}
 	if l.api, err = api.over("http/1.1"); err != nil {
 		return nil, err
@@ -66,6 +72,9 @@ func (l *lab) close() {
 	}
 	for _, w := range l.weirs {
 		w.stop()
+	}
+	if l.etcd != nil {
+		l.etcd.Close()
 	}
 	if l.cluster != nil {
 		l.cluster.Close()
