@@ -164,7 +164,7 @@ func (c *crowd) arrived(since standing, events int) (complete, cut int) {
 	want := c.reference.Streams[0].Bytes() - since[0].bytes
 	whole := c.reference.Streams[0].Events()-since[0].events == int64(events)
 	for i, s := range c.streams() {
-		if s.Over() {
+		if s.IsOver() {
 			cut++
 		}
 		got := s.Events()-since[i].events == int64(events)
