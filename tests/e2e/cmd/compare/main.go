@@ -118,7 +118,10 @@ func run(o options) error {
 	if o.out == "" {
 		return nil
 	}
-	return os.WriteFile(o.out, []byte(text), 0o644)
+	if err := os.WriteFile(o.out, []byte(text), 0o644); err != nil {
+		return err
+	}
+	return l.writePlots(&r, o.out)
 }
 
 // revision is that of a list of one pod, from the server's cache.
