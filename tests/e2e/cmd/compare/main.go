@@ -14,7 +14,7 @@ import (
 type options struct {
 	pods, podBytes, rounds, watchers, idle int
 	rate, seconds                          float64
-	quick                                  bool
+	quick, h2load                          bool
 	only                                   string
 	out, profiles                          string
 }
@@ -29,6 +29,7 @@ func main() {
 	flag.Float64Var(&o.rate, "rate", 10, "events per second for them")
 	flag.Float64Var(&o.seconds, "seconds", 8, "seconds of events per round")
 	flag.BoolVar(&o.quick, "quick", false, "10,000 pods, 2 rounds of 4 seconds, unless said otherwise")
+	flag.BoolVar(&o.h2load, "h2load", false, "only what bench/h2load measures")
 	flag.StringVar(&o.only, "only", "", "only these phases, such as LIST,GET; see bench/README.md")
 	flag.StringVar(&o.out, "out", "", "file for the table, with .svg files beside it; empty: only standard output")
 	flag.StringVar(&o.profiles, "profiles", "", "folder for flame graphs of Weir's LIST and WATCH, made with perf after the measurements")
@@ -94,34 +95,54 @@ func run(o options) error {
 	if err := l.sameList(); err != nil {
 		return err
 	}
-	var r rows
-	for _, group := range phases {
-		for round := range o.rounds {
-			for _, phase := range group {
-				if !o.wanted(phase) {
-					continue
-				}
-				l.log("round %d of %d: %s", round+1, o.rounds, phase.name)
-				if err := phase.run(l, &r); err != nil {
-					return fmt.Errorf("%s: %w", phase.name, err)
-				}
-			}
+	if o.h2load {
+		text, err := l.runH2load()
+		if err != nil {
+			return err
 		}
+		return publish(o, text)
+	}
+	r, err := l.measureAll()
+	if err != nil {
+		return err
 	}
 	if o.profiles != "" {
 		if err := l.profile(); err != nil {
 			return fmt.Errorf("profile: %w", err)
 		}
 	}
-	text := l.report(&r)
-	fmt.Print(text)
+	if err := publish(o, l.report(r)); err != nil || o.out == "" {
+		return err
+	}
+	return l.writePlots(r, o.out)
+}
+
+// publish prints a table and writes it where it is wanted.
+func publish(o options, table string) error {
+	fmt.Print(table)
 	if o.out == "" {
 		return nil
 	}
-	if err := os.WriteFile(o.out, []byte(text), 0o644); err != nil {
-		return err
+	return os.WriteFile(o.out, []byte(table), 0o644)
+}
+
+// measureAll visits all phases that are wanted.
+func (l *lab) measureAll() (*rows, error) {
+	r := new(rows)
+	for _, group := range phases {
+		for round := range l.options.rounds {
+			for _, phase := range group {
+				if !l.options.wanted(phase) {
+					continue
+				}
+				l.log("round %d of %d: %s", round+1, l.options.rounds, phase.name)
+				if err := phase.run(l, r); err != nil {
+					return nil, fmt.Errorf("%s: %w", phase.name, err)
+				}
+			}
+		}
 	}
-	return l.writePlots(&r, o.out)
+	return r, nil
 }
 
 // revision is that of a list of one pod, from the server's cache.
