@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -16,6 +17,8 @@ type WeirOptions struct {
 	Identity User
 	// Args are added at the end of the command line, so they override what comes before.
 	Args []string
+	// Launcher is a program with arguments that starts the binary that comes behind them, in its own process.
+	Launcher []string
 	// NoFrontProxy leaves out the front-proxy certificate: requests of certificate users cannot be forwarded then.
 	NoFrontProxy bool
 	// Upstream replaces the API server's URL.
@@ -40,7 +43,9 @@ func (c *Cluster) StartWeir(o WeirOptions) (*Weir, error) {
 	if err != nil {
 		return nil, err
 	}
-	w.Process, err = StartProcess(o.Name, filepath.Join(c.Dir, o.Name+".log"), WeirBinary(), append(args, o.Args...)...)
+	command := append(slices.Clone(o.Launcher), WeirBinary())
+	args = append(append(command[1:], args...), o.Args...)
+	w.Process, err = StartProcess(o.Name, filepath.Join(c.Dir, o.Name+".log"), command[0], args...)
 	if err != nil || o.DoNotWait {
 		return w, err
 	}

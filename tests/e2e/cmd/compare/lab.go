@@ -40,6 +40,7 @@ type lab struct {
 
 const podsFromCache = "/api/v1/pods?resourceVersion=0"
 
+// openLab starts what does not wait for pods. What it gives must be closed, with an error too.
 func openLab(o options) (*lab, error) {
 	l := &lab{options: o, stored: map[string][]byte{}, log: func(format string, args ...any) {
 		fmt.Fprintf(os.Stderr, time.Now().Format("15:04:05 ")+format+"\n", args...)
@@ -49,19 +50,26 @@ func openLab(o options) (*lab, error) {
 		return nil, err
 	}
 	if l.cluster, err = oracle.Start(l.dir); err != nil {
-		return nil, err
+		return l, err
 	}
 	if l.etcd, err = openEtcd(l.cluster.EtcdURL()); err != nil {
-		return nil, err
+		return l, err
 	}
 	api := server{serverAPI, l.cluster.URL(), l.cluster.CAFile(), l.cluster.Admin, func() int { return l.cluster.APIServerPid() }}
 	if l.api, err = api.over("http/1.1"); err != nil {
-		return nil, err
+		return l, err
 	}
 	l.weirs = []*weir{{options: oracle.WeirOptions{Name: serverWeir}}}
+	if o.rootfs {
+		launcher, err := rootfsLauncher(filepath.Join(oracle.RepositoryDir(), "build", "rootfs"), filepath.Join(l.dir, "lent"))
+		if err != nil {
+			return l, err
+		}
+		l.weirs = append(l.weirs, &weir{options: oracle.WeirOptions{Name: serverRootfs, Launcher: launcher}})
+	}
 	binary := filepath.Join(oracle.RepositoryDir(), "build", "release", "bin", "weir-plain")
 	if l.plain, err = startPlain(binary); err != nil {
-		return nil, fmt.Errorf("%s: %w", binary, err)
+		return l, fmt.Errorf("%s: %w", binary, err)
 	}
 	return l, nil
 }

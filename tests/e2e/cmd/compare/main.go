@@ -14,7 +14,7 @@ import (
 type options struct {
 	pods, podBytes, rounds, watchers, idle int
 	rate, seconds                          float64
-	quick, h2load                          bool
+	quick, h2load, rootfs                  bool
 	only                                   string
 	out, profiles                          string
 }
@@ -30,6 +30,7 @@ func main() {
 	flag.Float64Var(&o.seconds, "seconds", 8, "seconds of events per round")
 	flag.BoolVar(&o.quick, "quick", false, "10,000 pods, 2 rounds of 4 seconds, unless said otherwise")
 	flag.BoolVar(&o.h2load, "h2load", false, "only what bench/h2load measures")
+	flag.BoolVar(&o.rootfs, "rootfs", false, "also a Weir with the libraries of Debian 13, which has OpenSSL 3.5 (bench/rootfs)")
 	flag.StringVar(&o.only, "only", "", "only these phases, such as LIST,GET; see bench/README.md")
 	flag.StringVar(&o.out, "out", "", "file for the table, with .svg files beside it; empty: only standard output")
 	flag.StringVar(&o.profiles, "profiles", "", "folder for flame graphs of Weir's LIST and WATCH, made with perf after the measurements")

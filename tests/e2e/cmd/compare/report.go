@@ -64,13 +64,15 @@ func (l *lab) table(b *strings.Builder, r *rows) {
 		for _, a := range aims[name] {
 			cells[0] = fmt.Sprint(a.target)
 			bounds = append(bounds, a.text())
+			each := []string{}
 			for _, w := range l.weirs {
 				if value, ok := a.value(v, w.options.Name); ok {
-					verdicts = append(verdicts, a.reached(value, w.openssl))
+					each = append(each, a.reached(value, w.openssl))
 				}
 			}
+			verdicts = append(verdicts, strings.Join(each, "; "))
 		}
-		fmt.Fprintf(b, "| %s | %s | %s |\n", strings.Join(cells, " | "), strings.Join(bounds, "<br>"), strings.Join(verdicts, "; "))
+		fmt.Fprintf(b, "| %s | %s | %s |\n", strings.Join(cells, " | "), strings.Join(bounds, "<br>"), strings.Join(verdicts, "<br>"))
 	}
 }
 
