@@ -10,11 +10,6 @@
 namespace weir {
 namespace {
 
-bool SameFilter(const Filter& a, const Filter& b) {
-  return a.namespace_name() == b.namespace_name() && a.labels() == b.labels() &&
-         a.fields() == b.fields();
-}
-
 std::string_view Required(const Filter& filter, std::string_view field) {
   return filter.fields().RequiredValue(field).value_or(std::string_view());
 }
@@ -32,16 +27,17 @@ Dispatch::~Dispatch() {
   }
 }
 
-View& Dispatch::Join(Filter filter, Form form) {
+View& Dispatch::Join(const Filter& filter, Form form) {
   const IndexKey key = ChooseKey(filter);
   const auto bucket = buckets_.find(key);
   if (bucket != buckets_.end()) {
     for (View* view = *bucket; view != nullptr; view = view->next_) {
-      if (view->form == form && SameFilter(view->filter, filter)) return *view;
+      if (view->IsOf(filter, key, form)) return *view;
     }
   }
-  View* const view = new View(std::move(filter), form);
-  view->key_ = ChooseKey(view->filter);  // Again: it must point into the view's own filter.
+  View* const view = View::Make(filter, key, form);
+  // Again: it must point into the view's own filter.
+  if (view->filtered_) view->filtered_->key = ChooseKey(view->filtered_->filter);
   if (bucket == buckets_.end()) {
     buckets_.insert(view);
   } else {
@@ -52,9 +48,7 @@ View& Dispatch::Join(Filter filter, Form form) {
     first->next_ = view;
   }
   ++views_;
-  ++count(view->key_.kind);
-  if (view->key_.kind == Kind::kLabel) CountLabelKey(view->key_.first, true);
-  if (view->key_.kind == Kind::kField) CountFieldKey(*view, true);
+  CountKey(*view, true);
   return *view;
 }
 
@@ -67,9 +61,7 @@ void Dispatch::Remove(View& view) {
   }
   if (view.next_ != nullptr) view.next_->previous_ = view.previous_;
   --views_;
-  --count(view.key_.kind);
-  if (view.key_.kind == Kind::kLabel) CountLabelKey(view.key_.first, false);
-  if (view.key_.kind == Kind::kField) CountFieldKey(view, false);
+  CountKey(view, false);
   delete &view;
 }
 
@@ -97,6 +89,13 @@ bool Dispatch::LabelKeyFits(std::string_view key) const {
              [&](const LabelKey& label) { return label.key == key; });
 }
 
+void Dispatch::CountKey(const View& view, bool added) {
+  const IndexKey key = view.key();
+  added ? ++count(key.kind) : --count(key.kind);
+  if (key.kind == Kind::kLabel) CountLabelKey(key.first, added);
+  if (key.kind == Kind::kField) CountFieldKey(view.filtered_->filter, key.first, added);
+}
+
 void Dispatch::CountLabelKey(std::string_view key, bool added) {
   auto it = std::find_if(label_keys_.begin(), label_keys_.end(),
                          [&](const LabelKey& label) { return label.key == key; });
@@ -111,10 +110,9 @@ void Dispatch::CountLabelKey(std::string_view key, bool added) {
   }
 }
 
-void Dispatch::CountFieldKey(const View& view, bool added) {
-  const size_t field = view.filter.required_field()->field;
-  const auto& fields = view.filter.selectable();
-  const std::string_view label = view.key_.first;
+void Dispatch::CountFieldKey(const Filter& filter, std::string_view label, bool added) {
+  const size_t field = filter.required_field()->field;
+  const auto& fields = filter.selectable();
   auto it = std::find_if(field_keys_.begin(), field_keys_.end(),
                          [&](const FieldKey& key) { return key.label() == label; });
   if (added) {

@@ -34,7 +34,7 @@ class Dispatch {
 
   // The view of this filter and form, made if there is none. Stays where it is until Remove().
   // O(views with the same index key).
-  View& Join(Filter filter, Form form);
+  View& Join(const Filter& filter, Form form);
   void Remove(View& view);
 
   // Calls `offer(View&)` for each view that may match the event's object, or matched the one before
@@ -56,15 +56,15 @@ class Dispatch {
   struct Hash {
     using is_transparent = void;
     size_t operator()(const IndexKey& key) const;
-    size_t operator()(const View* view) const { return (*this)(view->key_); }
+    size_t operator()(const View* view) const { return (*this)(view->key()); }
   };
   struct Equal {
     using is_transparent = void;
-    static const IndexKey* Key(const IndexKey& key) { return &key; }
-    static const IndexKey* Key(const View* view) { return &view->key_; }
+    static IndexKey Key(const IndexKey& key) { return key; }
+    static IndexKey Key(const View* view) { return view->key(); }
     template <typename A, typename B>
     bool operator()(const A& a, const B& b) const {
-      return *Key(a) == *Key(b);
+      return Key(a) == Key(b);
     }
   };
   struct LabelKey {
@@ -80,8 +80,9 @@ class Dispatch {
 
   IndexKey ChooseKey(const Filter& filter) const;
   bool LabelKeyFits(std::string_view key) const;
+  void CountKey(const View& view, bool added);
   void CountLabelKey(std::string_view key, bool added);
-  void CountFieldKey(const View& view, bool added);
+  void CountFieldKey(const Filter& filter, std::string_view label, bool added);
 
   size_t& count(Kind kind) { return counts_[static_cast<size_t>(kind)]; }
   bool used(Kind kind) const { return counts_[static_cast<size_t>(kind)] > 0; }

@@ -36,7 +36,8 @@ FanOut::FanOut(Executor& worker, std::shared_ptr<const EventLog> log, Duration b
 
 std::unique_ptr<Watcher> FanOut::Watch(WatchSpec spec, WatchSink& sink) {
   View& view = dispatch_.Join(spec.filter, spec.form);
-  return std::make_unique<CachedWatcher>(shared_from_this(), view, std::move(spec), sink);
+  if (watchers_ == 0) held_ = shared_from_this();
+  return std::make_unique<CachedWatcher>(*this, view, std::move(spec), sink);
 }
 
 void FanOut::Publish(const Batch& batch) {
@@ -57,7 +58,7 @@ void FanOut::MatchEvents(const Batch& batch) {
     dispatch_.ForEachCandidate(event, [&](View& view) {
       if (view.live.empty()) return;
       ++counters_.evaluations;
-      const Transition transition = TransitionOf(view.filter, event);
+      const Transition transition = TransitionOf(view, event);
       if (transition != Transition::kNone) AddMatch(view, i, transition);
     });
   }
@@ -128,15 +129,16 @@ void FanOut::Sweep() {
   }
 }
 
-void FanOut::Leave(View& view) {
-  --watchers_;
-  if (--view.watchers > 0 || view.abandoned) return;
-  if (publishing_) {
-    view.abandoned = true;
-    abandoned_.push_back(&view);
-  } else {
-    dispatch_.Remove(view);
+std::shared_ptr<FanOut> FanOut::Leave(View& view) {
+  if (--view.watchers == 0 && !view.abandoned) {
+    if (publishing_) {
+      view.abandoned = true;
+      abandoned_.push_back(&view);
+    } else {
+      dispatch_.Remove(view);
+    }
   }
+  return --watchers_ == 0 ? std::exchange(held_, nullptr) : nullptr;
 }
 
 void FanOut::FinishAll(CachedWatcher::Ending ending) {

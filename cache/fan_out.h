@@ -73,7 +73,8 @@ class FanOut : public std::enable_shared_from_this<FanOut> {
   void ServeAhead();
   void Sweep();
 
-  void Leave(View& view);
+  // A watcher is gone. What comes back is dropped last: it may be all that keeps this.
+  [[nodiscard]] std::shared_ptr<FanOut> Leave(View& view);
   void FinishAll(CachedWatcher::Ending ending);
   // What watchers of one form share.
   struct Shape {
@@ -101,6 +102,7 @@ class FanOut : public std::enable_shared_from_this<FanOut> {
   WatcherList waiting_;  // Neither live nor ahead.
   WatcherList ahead_;
   size_t watchers_ = 0;
+  std::shared_ptr<FanOut> held_;  // Itself, while there are watchers.
 
   // Of the batch in hand.
   std::vector<Match> matches_;

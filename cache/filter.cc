@@ -60,6 +60,12 @@ bool Filter::Matches(const Object& object) const {
   return labels_.empty() || labels_.Matches(object.labels());
 }
 
+bool Filter::name_only() const {
+  if (!labels_.empty() || fields_.requirements().size() != 1) return false;
+  const FieldSelector::Requirement& only = fields_.requirements().front();
+  return only.field == "metadata.name" && only.equal && !only.value.empty();
+}
+
 std::optional<Filter::Required> Filter::required_field() const {
   if (!selectable_) return std::nullopt;
   for (const FieldSelector::Requirement& requirement : fields_.requirements()) {

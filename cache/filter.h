@@ -30,6 +30,9 @@ class Filter {
   // Nothing but (perhaps) a namespace: counts are exact without looking at objects.
   bool scope_only() const { return labels_.empty() && fields_.empty(); }
 
+  // Nothing but `metadata.name=` some name, and (perhaps) a namespace.
+  bool name_only() const;
+
   const std::string& namespace_name() const { return namespace_; }
   const LabelSelector& labels() const { return labels_; }
   const FieldSelector& fields() const { return fields_; }

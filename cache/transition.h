@@ -4,7 +4,6 @@
 #include <cstdint>
 
 #include "cache/batch.h"
-#include "cache/filter.h"
 
 namespace weir {
 
@@ -16,7 +15,9 @@ enum class Transition : uint8_t {
   kDeleted,  // DELETED with the last state and the deletion's revision.
 };
 
-inline Transition TransitionOf(const Filter& filter, const LogEvent& event) {
+// `filter` is a Filter, or a View, which has one.
+template <typename Wanted>
+Transition TransitionOf(const Wanted& filter, const LogEvent& event) {
   const bool deleted = event.type == EventType::kDeleted;
   if (filter.everything()) {
     if (deleted) return Transition::kDeleted;

@@ -8,9 +8,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
+#include <memory>
 #include <string_view>
-#include <utility>
 
 #include "cache/filter.h"
 #include "cache/intrusive_list.h"
@@ -40,33 +39,59 @@ struct IndexKey {
   friend bool operator==(const IndexKey&, const IndexKey&) = default;
 };
 
+// Most views are of one object by its name, and have one watcher: kubelets make one for each
+// ConfigMap of each pod. These keep the key alone, behind the view in one allocation; to match is
+// to have that key.
 class View {
  public:
   static constexpr uint32_t kNoMatch = UINT32_MAX;
 
-  View(Filter wanted, Form how) : filter(std::move(wanted)), form(how) {}
   View(const View&) = delete;
   View& operator=(const View&) = delete;
+  ~View() = default;
+  // What Make() allocated is larger than a View.
+  static void operator delete(void* memory) { ::operator delete(memory); }
 
-  const Filter filter;
+  // As its filter: see filter.h.
+  bool everything() const { return filtered_ && filtered_->filter.everything(); }
+  bool Matches(const Object& object) const;
+
   const Form form;
-  WatcherList live;
-  size_t watchers = 0;  // Live or not.
-
+  bool abandoned = false;  // To be removed after the dispatch, unless somebody joins.
+  uint32_t watchers = 0;   // Live or not.
   // The matches of the batch that is being dispatched: a chain of indexes into FanOut's table.
   uint32_t first_match = kNoMatch;
   uint32_t last_match = kNoMatch;
-  bool abandoned = false;  // To be removed after the dispatch, unless somebody joins.
+  WatcherList live;
 
  private:
   friend class Dispatch;
 
-  IndexKey key_;          // Points into `filter`.
+  // A filter that is more than a name.
+  struct Filtered {
+    Filter filter;
+    IndexKey key;  // Points into `filter`.
+  };
+
+  // One of `filter`; where it is a name only, `key` is it.
+  static View* Make(const Filter& filter, const IndexKey& key, Form form);
+  explicit View(Form how) : form(how) {}
+
+  IndexKey key() const;
+  // Whether it is the view of that filter, whose key this is.
+  bool IsOf(const Filter& filter, const IndexKey& key, Form how) const;
+  char* text() { return reinterpret_cast<char*>(this + 1); }
+  std::string_view text(size_t at, size_t length) const {
+    return {reinterpret_cast<const char*>(this + 1) + at, length};
+  }
+
+  std::unique_ptr<Filtered> filtered_;  // Null: by name; its key's parts stand behind the view.
+  uint16_t first_length_ = 0, second_length_ = 0;
   View* next_ = nullptr;  // Views with the same key.
   View* previous_ = nullptr;
 };
 
-// What makes a watch of a name cheap enough to have 75,000 of them.
-static_assert(sizeof(View) <= 208);
+// What makes a watch of a name cheap enough to have a million of them.
+static_assert(sizeof(View) <= 64);
 
 }  // namespace weir

@@ -7,7 +7,8 @@
 //   any of these ── history gone, upstream refuses ─▶ kOver ─▶ (written and ended) kEnded
 //
 // A live watcher holds no position: it has seen all there is. The others hold one number, a
-// sequence of the log. Thread-affine to the replica's worker. Keeps the FanOut alive.
+// sequence of the log. Thread-affine to the replica's worker. The FanOut lives
+// as long as any of its watchers.
 #pragma once
 
 #include <cstdint>
@@ -31,7 +32,7 @@ class CachedWatcher final : public Watcher, public PlaceHook, public WheelHook {
   // The most objects or events that are looked at for one visit: about two milliseconds.
   static constexpr size_t kVisitScan = 16384;
 
-  CachedWatcher(std::shared_ptr<FanOut> fan_out, View& view, WatchSpec spec, WatchSink& sink);
+  CachedWatcher(FanOut& fan_out, View& view, WatchSpec spec, WatchSink& sink);
   ~CachedWatcher() override;
 
   bool OnWritable() override;
@@ -52,7 +53,7 @@ class CachedWatcher final : public Watcher, public PlaceHook, public WheelHook {
 
   // The snapshot's objects that have not been written yet.
   struct Initial {
-    Initial(WatchSpec& spec, const Filter& filter);
+    explicit Initial(WatchSpec& spec);
     bool AtEnd() const;
     const Object& Front() const { return candidates ? *(*candidates)[next] : *cursor; }
     void Next();
@@ -88,7 +89,7 @@ class CachedWatcher final : public Watcher, public PlaceHook, public WheelHook {
   void GoLive();
   std::shared_ptr<const std::string> ExpiredFrame() const;
 
-  const std::shared_ptr<FanOut> fan_out_;
+  FanOut& fan_out_;
   View& view_;
   WatchSink& sink_;
   const TimePoint deadline_;
@@ -104,6 +105,6 @@ class CachedWatcher final : public Watcher, public PlaceHook, public WheelHook {
 };
 
 // A waiting watcher's whole price in this layer, beside its share of a view.
-static_assert(sizeof(CachedWatcher) <= 128);
+static_assert(sizeof(CachedWatcher) <= 104);
 
 }  // namespace weir
