@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "bench/scale/model.h"
 #include "bench/scale/node_plan.h"
 #include "bench/scale/simulated_process.h"
 
@@ -19,6 +20,7 @@ struct Flags {
   ClusterShape shape;
   size_t workers = 2;
   size_t events = 1000;
+  bool model = false;
 };
 
 void AddFlags(CLI::App& app, Flags& f) {
@@ -48,6 +50,7 @@ void AddFlags(CLI::App& app, Flags& f) {
   app.add_option("--events", f.events, "Of each kind; a tenth of those that many want")
       ->capture_default_str()
       ->check(CLI::Range(1, 1'000'000));
+  app.add_flag("--model", f.model, "Only print the tables of bench/scale.md, from its constants");
 }
 
 std::string_view TextOf(Select select) {
@@ -149,5 +152,9 @@ int main(int argc, char** argv) {
   weir::scale::Flags flags;
   weir::scale::AddFlags(app, flags);
   CLI11_PARSE(app, argc, argv);
+  if (flags.model) {
+    std::fputs(weir::scale::ModelTables().c_str(), stdout);
+    return 0;
+  }
   return weir::scale::Run(flags);
 }

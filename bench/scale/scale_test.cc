@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <new>
 
+#include "bench/scale/model.h"
 #include "bench/scale/node_plan.h"
 #include "bench/scale/simulated_process.h"
 
@@ -130,6 +131,23 @@ TEST(ScaleTest, AMinuteBringsEachWatchABookmarkThatIsMadeOncePerTypeAndWorker) {
   const SimulatedProcess::Cost minute = process->BookmarkMinute();
   EXPECT_EQ(minute.events, process->watches());
   EXPECT_LE(minute.gathers, kTypes * kWorkers);
+}
+
+TEST(ModelTest, AddsUp) {
+  const Rates rates;
+  const Load one = LoadOf(kWeir, rates, 50'000, 1);
+  EXPECT_EQ(one.connections, 150'000);
+  EXPECT_EQ(one.watches, 50'000 * 33);
+  EXPECT_NEAR(one.forwards_per_second, 5000 + 167 + 312, 2);
+  const Load half = LoadOf(kWeir, rates, 50'000, 2);
+  EXPECT_DOUBLE_EQ(half.deliveries_per_second * 2, one.deliveries_per_second);
+  EXPECT_DOUBLE_EQ(half.events_per_second, one.events_per_second);  // Each hears all.
+
+  const Host host = {"", 8, 64e9, 3e9, 1e6};
+  const size_t most = MostNodes(kWeir, rates, host);
+  EXPECT_GT(most, 1000u);
+  EXPECT_EQ(ReplicasFor(kWeir, rates, host, static_cast<double>(most)), 1u);
+  EXPECT_GT(ReplicasFor(kWeir, rates, host, static_cast<double>(most) + 1), 1u);
 }
 
 }  // namespace
