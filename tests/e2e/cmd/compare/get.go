@@ -14,7 +14,7 @@ const (
 	rowCachedCPU = "GET, revision 0: CPU µs"
 	rowCachedH2  = "GET, revision 0, HTTP/2: CPU µs"
 
-	rowHandshakes = "mTLS handshakes per second and core (P-256)"
+	rowHandshakes = "mTLS handshakes per second and core (P-256, X25519)"
 )
 
 var getKinds = []struct{ protocol, query, time, cpu string }{

@@ -77,8 +77,8 @@ func (l *lab) wholeList(r *rows, row, timeRow, protocol, accept string) error {
 	return err
 }
 
-// repeated makes more of what is done so often with 50,000 pods, if there are fewer.
-func (l *lab) repeated(times int) int { return times * max(1, min(5, 50_000/l.options.pods)) }
+// repeated makes more of what is done so often with 50,000 pods, if there are far fewer.
+func (l *lab) repeated(times int) int { return times * max(1, min(5, 20_000/l.options.pods)) }
 
 func (l *lab) repeatedAt(t *target, atAPI, atWeir int) int {
 	if t.name == serverAPI {

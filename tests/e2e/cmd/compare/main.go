@@ -27,8 +27,8 @@ func main() {
 	flag.IntVar(&o.watchers, "watchers", 200, "watchers of all pods, where one event is one write")
 	flag.IntVar(&o.idle, "idle", 500, "idle watches, by name")
 	flag.Float64Var(&o.rate, "rate", 10, "events per second for them")
-	flag.Float64Var(&o.seconds, "seconds", 8, "seconds of events per round")
-	flag.BoolVar(&o.quick, "quick", false, "10,000 pods, 2 rounds of 4 seconds, unless said otherwise")
+	flag.Float64Var(&o.seconds, "seconds", 5, "seconds of events per round")
+	flag.BoolVar(&o.quick, "quick", false, "10,000 pods, 2 rounds of 3 seconds, unless said otherwise")
 	flag.BoolVar(&o.h2load, "h2load", false, "only what bench/h2load measures")
 	flag.BoolVar(&o.rootfs, "rootfs", false, "also a Weir with the libraries of Debian 13, which has OpenSSL 3.5 (bench/rootfs)")
 	flag.StringVar(&o.only, "only", "", "only these phases, such as LIST,GET; see bench/README.md")
@@ -55,7 +55,7 @@ func (o *options) makeQuick() {
 		o.rounds = 2
 	}
 	if !named["seconds"] {
-		o.seconds = 4
+		o.seconds = 3
 	}
 }
 
