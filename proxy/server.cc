@@ -44,7 +44,7 @@ struct Lane {
       : worker(index),
         pool(worker, std::move(upstream)),
         reviews(MakeHttpReviewClient(pool)),
-        service{shared, worker, pool, *reviews, {}} {}
+        service{shared, worker, pool, *reviews} {}
 
   // Coroutines that were cut still refer to the service and the pool.
   ~Lane() {
@@ -439,7 +439,7 @@ void Server::Drain() {
   s.shared->stopping = true;
   s.OnEveryLane([](Lane& lane) {
     DrainHttp2(lane.service);
-    for (Signal* const watch : lane.service.watches) watch->Notify();
+    lane.service.watches.WakeAll();
   });
   const auto deadline = std::chrono::steady_clock::now() + s.live->shutdown_timeout;
   while (s.shared->requests.load() > 0 && std::chrono::steady_clock::now() < deadline) {
@@ -452,6 +452,8 @@ void Server::Drain() {
   s.registry->Shutdown();
   s.OnEveryLane([](Lane& lane) { lane.pool.Close(); });
   for (const auto& lane : s.lanes) lane->worker.Stop();
+  // What could not end in time refers to connections that go with the workers.
+  for (const auto& lane : s.lanes) lane->service.watches.Clear();
 }
 
 Server::~Server() { Drain(); }

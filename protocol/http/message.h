@@ -12,6 +12,7 @@ namespace weir::http {
 struct Header {
   std::string name;  // As received; compared without case.
   std::string value;
+  friend bool operator==(const Header&, const Header&) = default;
 };
 
 // Field lines in order of arrival. Small: look-ups are linear.
@@ -28,6 +29,7 @@ class HeaderList {
 
   std::vector<Header>& lines() { return lines_; }
   const std::vector<Header>& lines() const { return lines_; }
+  friend bool operator==(const HeaderList&, const HeaderList&) = default;
 
  private:
   std::vector<Header> lines_;

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "protocol/base/status.h"
@@ -21,6 +22,12 @@ class FieldSelector {
 
   FieldSelector() = default;
   static StatusOr<FieldSelector> Parse(std::string_view text);
+  // Of another's requirements(), as they are.
+  static FieldSelector Of(std::vector<Requirement> requirements) {
+    FieldSelector selector;
+    selector.requirements_ = std::move(requirements);
+    return selector;
+  }
 
   bool empty() const { return requirements_.empty(); }
   const std::vector<Requirement>& requirements() const {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "protocol/base/status.h"
@@ -26,6 +27,12 @@ class LabelSelector {
   // InvalidArgument for whatever upstream refuses too (it may also be stricter: such requests are
   // forwarded).
   static StatusOr<LabelSelector> Parse(std::string_view text);
+  // Of another's requirements(), as they are.
+  static LabelSelector Of(std::vector<Requirement> requirements) {
+    LabelSelector selector;
+    selector.requirements_ = std::move(requirements);
+    return selector;
+  }
 
   bool empty() const { return requirements_.empty(); }  // Selects everything.
   const std::vector<Requirement>& requirements() const {

@@ -1,11 +1,12 @@
 // One request and its response, whatever the HTTP version: what the router and everything behind it
 // sees.
 //
-// Thread-affine; lives as long as its handler runs. HTTP/1.1 connections implement it, and HTTP/2
-// streams, each on its own.
+// Thread-affine; lives as long as its handler runs, or until EndOngoing(). HTTP/1.1 connections
+// implement it, and HTTP/2 streams, each on its own.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -74,6 +75,15 @@ class Exchange {
   virtual void OnGone(absl::AnyInvocable<void()> done) = 0;
   // Whether OnGone() may be asked for while the body is still to be read.
   virtual bool TellsGoneInBody() const { return false; }
+
+  // The answer has begun and goes on when the handler has returned: what is returned keeps the
+  // exchange until then, and EndOngoing() is called when all is over, once. The request is
+  // forgotten: of request() nothing is left, and no body is read.
+  virtual std::shared_ptr<Exchange> GoOn() = 0;
+  virtual void EndOngoing() = 0;
+  // Of the request's head what says who asks (CredentialLines), shared with equal requests of the
+  // connection; null: nothing does. Before GoOn().
+  virtual std::shared_ptr<const http::HeaderList> KeepCredentials() = 0;
 };
 
 }  // namespace weir

@@ -12,6 +12,7 @@
 #include "protocol/http/head.h"
 #include "protocol/http/request_target.h"
 #include "proxy/admin/metrics.h"
+#include "proxy/net/signal.h"
 #include "proxy/session/forward_head.h"
 #include "proxy/session/forward_slot.h"
 #include "proxy/session/identity_headers.h"

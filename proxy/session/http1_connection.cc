@@ -11,6 +11,8 @@
 #include "protocol/http/head.h"
 #include "proxy/admin/metrics.h"
 #include "proxy/net/http1_reader.h"
+#include "proxy/net/signal.h"
+#include "proxy/session/identity_headers.h"
 #include "proxy/session/respond.h"
 #include "proxy/session/router.h"
 
@@ -162,6 +164,26 @@ class Http1Exchange final : public Exchange {
     WatchPeer();
   }
 
+  // The connection's coroutine waits for its end, and holds it.
+  std::shared_ptr<Exchange> GoOn() override {
+    ended_ = std::make_unique<Signal>(worker());
+    request_ = {};
+    return {std::shared_ptr<void>(), this};
+  }
+  void EndOngoing() override {
+    ++*c_.turn;  // Nobody is to be told anything any more.
+    over_ = true;
+    ended_->Notify();
+  }
+  std::shared_ptr<const http::HeaderList> KeepCredentials() override {
+    http::HeaderList lines = CredentialLines(request_.headers, *c_.service.shared.identity_headers);
+    if (lines.lines().empty()) return nullptr;
+    return std::make_shared<const http::HeaderList>(std::move(lines));
+  }
+  Async<void> UntilOver() {
+    while (ended_ != nullptr && !over_) co_await ended_->Wait();
+  }
+
   bool keep_alive() const { return keep_alive_ && finished_; }
 
  private:
@@ -177,10 +199,12 @@ class Http1Exchange final : public Exchange {
   }
 
   Connection& c_;
-  const http::RequestHead request_;
+  http::RequestHead request_;  // Until GoOn().
   const uint64_t turn_;
   std::string pending_;  // A head, or an end, that goes out with the next bytes.
   absl::AnyInvocable<void()> gone_;
+  std::unique_ptr<Signal> ended_;  // After GoOn().
+  bool over_ = false;
   bool chunked_ = false;
   bool head_only_ = false;
   bool informed_ = false;  // Of a 100.
@@ -244,6 +268,7 @@ Async<bool> ServeRequest(Connection& c) {
   {
     Http1Exchange exchange(c, std::move(head));
     co_await HandleRequest(c.service, exchange);
+    co_await exchange.UntilOver();
     keep_alive = exchange.keep_alive();
   }
   if (!c.stream.failure().ok()) co_return false;

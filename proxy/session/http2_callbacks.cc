@@ -123,7 +123,7 @@ ssize_t ReadAnswer(nghttp2_session*, int32_t, uint8_t*, size_t room, uint32_t* f
   *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
   if (end) {
     *flags |= NGHTTP2_DATA_FLAG_EOF;
-    if (!stream.answer_trailers().lines().empty()) {
+    if (stream.answer_trailers() != nullptr) {
       *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
       Of(user_data).SubmitTrailers(stream);
     }

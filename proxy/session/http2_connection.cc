@@ -29,6 +29,7 @@ Async<void> ServeStream(std::shared_ptr<Http2Session> session,
       co_await HandleRequest(session->client().service, *stream);
     }
   }
+  if (stream->ongoing()) co_return;  // And ends by itself.
   stream->Over();
   session->OnHandlerEnded();
 }

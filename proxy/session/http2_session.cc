@@ -8,6 +8,7 @@
 #include "protocol/base/log.h"
 #include "proxy/admin/metrics.h"
 #include "proxy/session/http2_callbacks.h"
+#include "proxy/session/identity_headers.h"
 
 namespace weir {
 
@@ -221,7 +222,7 @@ void Http2Session::SubmitHead(Http2Stream& stream, int status, const http::Heade
 
 void Http2Session::SubmitTrailers(Http2Stream& stream) {
   std::vector<nghttp2_nv> fields;
-  for (const http::Header& line : stream.answer_trailers().lines())
+  for (const http::Header& line : stream.answer_trailers()->lines())
     fields.push_back(FieldOf(line.name, line.value));
   nghttp2_submit_trailer(session_, stream.id(), fields.data(), fields.size());
 }
@@ -247,6 +248,18 @@ size_t Http2Session::WindowOf(const Http2Stream& stream) const {
 void Http2Session::AddKept(int64_t bytes) {
   kept_ = static_cast<size_t>(static_cast<int64_t>(kept_) + bytes);
   ProcessMetrics().unsent_bytes.Add(bytes);
+}
+
+std::shared_ptr<const http::HeaderList> Http2Session::ShareCredentials(
+    const http::HeaderList& headers) {
+  http::HeaderList lines = CredentialLines(headers, *client_->service.shared.identity_headers);
+  if (lines.lines().empty()) return nullptr;
+  std::shared_ptr<const http::HeaderList> shared = credentials_.lock();
+  if (shared == nullptr || *shared != lines) {
+    shared = std::make_shared<const http::HeaderList>(std::move(lines));
+    credentials_ = shared;
+  }
+  return shared;
 }
 
 void Http2Session::AddWaiting(const std::shared_ptr<Http2Stream>& stream) {

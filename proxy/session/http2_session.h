@@ -70,6 +70,8 @@ class Http2Session final : public FlushQueue::Member,
   void AddKept(int64_t bytes);
   size_t kept() const { return kept_; }
   const http::HeadLimits& limits() const { return limits_; }
+  // CredentialLines() of them: of one client's streams they are the same. Null: none.
+  std::shared_ptr<const http::HeaderList> ShareCredentials(const http::HeaderList& headers);
 
   // Beyond it a stream whose peer does not take what was written is reset.
   static constexpr size_t kMaxKept = size_t{4} << 20;
@@ -124,6 +126,8 @@ class Http2Session final : public FlushQueue::Member,
   std::vector<std::shared_ptr<Http2Stream>> closed_;  // Since the last SettleClosed().
   std::vector<std::weak_ptr<Http2Stream>> waiting_;
   std::vector<std::shared_ptr<Http2Stream>> taken_;  // Of the present batch.
+
+  std::weak_ptr<const http::HeaderList> credentials_;  // Those shared last.
 
   std::string held_;             // Framed, for the end of the turn.
   Http2Batch* batch_ = nullptr;  // While nghttp2 makes frames.

@@ -20,63 +20,73 @@ bool HasNoBody(std::string_view method, int status) {
 Http2Stream::Http2Stream(Http2Session& session, int32_t id, const http::HeadLimits& limits)
     : session_(session),
       id_(id),
-      builder_(std::make_unique<Http2RequestBuilder>(
-          limits, *session.client().service.shared.identity_headers)) {}
+      incoming_(
+          std::make_unique<Incoming>(limits, *session.client().service.shared.identity_headers)) {}
 
 Http2Stream::~Http2Stream() = default;
 
+const http::RequestHead& Http2Stream::request() const {
+  static const http::RequestHead kForgotten;
+  return incoming_ != nullptr ? incoming_->head : kForgotten;
+}
 const CertificateVerdict& Http2Stream::certificate() const { return session_.client().certificate; }
 void Http2Stream::RecheckCertificate() { session_.client().RecheckCertificate(); }
 const std::string& Http2Stream::peer_address() const { return session_.client().address; }
 Worker& Http2Stream::worker() const { return session_.worker(); }
 
 bool Http2Stream::CompleteHead(bool end_stream) {
-  auto built = builder_->Finish(end_stream);
-  builder_.reset();
+  auto built = incoming_->builder->Finish(end_stream);
+  incoming_->builder.reset();
   body_ended_ = end_stream;
   if (auto* head = std::get_if<http::RequestHead>(&built)) {
-    request_ = std::move(*head);
+    incoming_->head = std::move(*head);
     return true;
   }
   if (auto* error = std::get_if<http::HttpError>(&built)) {
-    refusal_ = std::make_unique<http::HttpError>(std::move(*error));
+    incoming_->refusal = std::make_unique<http::HttpError>(std::move(*error));
     return true;
   }
   return false;
 }
 
 bool Http2Stream::AddTrailer(std::string_view name, std::string_view value) {
-  if (!trailer_size_.Admits(name, value, session_.limits())) return false;
-  trailers_.Add(name, value);
+  if (incoming_ == nullptr) return true;
+  if (!incoming_->trailer_size.Admits(name, value, session_.limits())) return false;
+  incoming_->trailers.Add(name, value);
   return true;
 }
 
 void Http2Stream::OnBody(std::string_view bytes) {
-  if (stopped_ || over_) return session_.Consume(*this, bytes.size());
-  body_.append(bytes);
-  if (body_signal_ != nullptr) body_signal_->Notify();
+  if (stopped_ || over_ || incoming_ == nullptr) return session_.Consume(*this, bytes.size());
+  incoming_->body.append(bytes);
+  NotifyReader();
 }
 
 void Http2Stream::OnBodyEnd() {
   body_ended_ = true;
-  if (body_signal_ != nullptr) body_signal_->Notify();
+  NotifyReader();
+}
+
+void Http2Stream::NotifyReader() {
+  if (incoming_ != nullptr && incoming_->signal != nullptr) incoming_->signal->Notify();
 }
 
 Async<StatusOr<std::string_view>> Http2Stream::ReadBody() {
-  if (const std::string done = std::exchange(handed_out_, {}); !done.empty() && !closed_) {
+  Incoming& in = *incoming_;
+  if (const std::string done = std::exchange(in.handed_out, {}); !done.empty() && !closed_) {
     session_.Consume(*this, done.size());
     session_.Pump();
   }
   for (;;) {
     if (closed_ || aborted_) co_return WasReset();
-    if (!body_.empty()) {
-      handed_out_ = std::exchange(body_, {});
-      co_return std::string_view(handed_out_);
+    if (!in.body.empty()) {
+      in.handed_out = std::exchange(in.body, {});
+      co_return std::string_view(in.handed_out);
     }
     if (body_ended_) co_return std::string_view();
     if (stopped_) co_return Cancelled("nobody reads the rest");
-    if (body_signal_ == nullptr) body_signal_ = std::make_unique<Signal>(worker());
-    co_await body_signal_->Wait();
+    if (in.signal == nullptr) in.signal = std::make_unique<Signal>(worker());
+    co_await in.signal->Wait();
   }
 }
 
@@ -87,7 +97,7 @@ void Http2Stream::StopReading() {
     session_.Reset(id_, NGHTTP2_NO_ERROR);
     session_.Pump();
   }
-  if (body_signal_ != nullptr) body_signal_->Notify();
+  NotifyReader();
 }
 
 void Http2Stream::CloseAfterwards() { session_.GoAway(); }
@@ -104,7 +114,7 @@ Status Http2Stream::Start(http::ResponseHead head) {
   status_ = head.status;
   if (!CanWrite()) return WasReset();
   session_.BeforeAnswer(*this, status_);
-  head_only_ = HasNoBody(request_.method, status_);
+  head_only_ = HasNoBody(request().method, status_);
   bool end = head_only_ || head.body.kind == Kind::kNone;
   if (head.body.kind == Kind::kLength && status_ != 204 && status_ != 304) {
     head.headers.Set("Content-Length", std::to_string(head.body.length));
@@ -124,19 +134,18 @@ bool Http2Stream::Write(std::span<const std::string_view> pieces, size_t bytes) 
     Abort();  // More than was announced: a client must not take it for an answer.
     return false;
   }
-  given_ = pieces;
-  given_left_ = bytes;
+  Given given{pieces, 0, bytes};
+  given_ = &given;
   session_.Resume(*this);
   session_.Pump();
-  if (given_left_ > 0 && CanWrite()) {
-    session_.AddKept(static_cast<int64_t>(given_left_));
+  given_ = nullptr;
+  if (given.left > 0 && CanWrite()) {
+    session_.AddKept(static_cast<int64_t>(given.left));
     if (kept_start_ > 0) kept_.erase(0, std::exchange(kept_start_, 0));
-    kept_.reserve(kept_.size() + given_left_);
-    for (const std::string_view piece : given_)
-      kept_.append(piece.substr(std::exchange(given_start_, 0)));
+    kept_.reserve(kept_.size() + given.left);
+    for (const std::string_view piece : given.pieces)
+      kept_.append(piece.substr(std::exchange(given.start, 0)));
   }
-  given_ = {};
-  given_start_ = given_left_ = 0;
   if (session_.kept() > Http2Session::kMaxKept) Abort();
   return Room() > 0;
 }
@@ -155,15 +164,17 @@ void Http2Stream::TakeInto(Http2Batch& batch, size_t bytes) {
   kept_start_ += kept;
   session_.AddKept(-static_cast<int64_t>(kept));
   bytes -= kept;
-  given_left_ -= bytes;
+  if (bytes == 0) return;
+  Given& given = *given_;
+  given.left -= bytes;
   while (bytes > 0) {
-    const std::string_view piece = given_.front().substr(given_start_, bytes);
+    const std::string_view piece = given.pieces.front().substr(given.start, bytes);
     batch.AddReference(piece);
     bytes -= piece.size();
-    given_start_ += piece.size();
-    if (given_start_ < given_.front().size()) continue;
-    given_ = given_.subspan(1);
-    given_start_ = 0;
+    given.start += piece.size();
+    if (given.start < given.pieces.front().size()) continue;
+    given.pieces = given.pieces.subspan(1);
+    given.start = 0;
   }
 }
 
@@ -227,7 +238,7 @@ Async<Status> Http2Stream::Finish(const http::HeaderList& trailers) {
     co_return Internal("an answer that is shorter than it says");
   }
   if (!std::exchange(finishing_, true) && !closed_) {
-    answer_trailers_ = trailers;
+    if (!trailers.lines().empty()) trailers_ = std::make_unique<const http::HeaderList>(trailers);
     session_.Resume(*this);
   }
   co_return co_await WaitUntilTaken(/*end=*/true);
@@ -240,13 +251,13 @@ void Http2Stream::Abort() {
   kept_start_ = 0;
   session_.Reset(id_, NGHTTP2_INTERNAL_ERROR);
   session_.Pump();
-  if (body_signal_ != nullptr) body_signal_->Notify();
+  NotifyReader();
   if (signal_ != nullptr) signal_->Notify();
   if (on_gone_) TellGone();
 }
 
 void Http2Stream::OnWritable(absl::AnyInvocable<void()> done) {
-  on_writable_ = std::move(done);
+  on_writable_ = std::make_unique<absl::AnyInvocable<void()>>(std::move(done));
   Wait();
 }
 
@@ -264,7 +275,7 @@ void Http2Stream::TellGone() {
 
 void Http2Stream::CallWaiters() {
   if (IsTaken()) signal().Notify();
-  if (IsWritable()) std::exchange(on_writable_, nullptr)();
+  if (IsWritable()) (*std::exchange(on_writable_, nullptr))();
   if (on_writable_ != nullptr) Wait();
 }
 
@@ -273,13 +284,34 @@ size_t Http2Stream::OnClosed() {
   session_.AddKept(-static_cast<int64_t>(kept_left()));
   std::string().swap(kept_);
   kept_start_ = 0;
-  const size_t unread = body_.size() + handed_out_.size();
-  std::string().swap(body_);  // What was handed out stays until the reader comes back.
-  if (body_signal_ != nullptr) body_signal_->Notify();
+  size_t unread = 0;
+  if (incoming_ != nullptr) {
+    unread = incoming_->body.size() + incoming_->handed_out.size();
+    std::string().swap(incoming_->body);  // What was handed out stays until the reader comes back.
+  }
+  NotifyReader();
   if (signal_ != nullptr) signal_->Notify();
   if (on_gone_ && !end_sent_) TellGone();
-  if (on_writable_) Wait();
+  if (on_writable_ != nullptr) Wait();
   return unread;
+}
+
+std::shared_ptr<Exchange> Http2Stream::GoOn() {
+  // What came of a body that nobody will read.
+  const size_t unread = incoming_->body.size() + incoming_->handed_out.size();
+  if (unread > 0 && !closed_) session_.Consume(*this, unread);
+  incoming_.reset();
+  signal_.reset();
+  return shared_from_this();
+}
+
+void Http2Stream::EndOngoing() {
+  Over();
+  session_.OnHandlerEnded();
+}
+
+std::shared_ptr<const http::HeaderList> Http2Stream::KeepCredentials() {
+  return session_.ShareCredentials(request().headers);
 }
 
 void Http2Stream::Over() {

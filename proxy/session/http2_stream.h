@@ -30,13 +30,13 @@ class Http2Stream final : public Exchange, public std::enable_shared_from_this<H
   ~Http2Stream() override;
 
   // Exchange.
-  const http::RequestHead& request() const override { return request_; }
+  const http::RequestHead& request() const override;
   const CertificateVerdict& certificate() const override;
   void RecheckCertificate() override;
   const std::string& peer_address() const override;
   Worker& worker() const override;
   Async<StatusOr<std::string_view>> ReadBody() override;
-  const http::HeaderList& request_trailers() const override { return trailers_; }
+  const http::HeaderList& request_trailers() const override { return incoming_->trailers; }
   void StopReading() override;
   void CloseAfterwards() override;
   Async<Status> Inform(http::ResponseHead head) override;
@@ -54,14 +54,19 @@ class Http2Stream final : public Exchange, public std::enable_shared_from_this<H
   void OnWritable(absl::AnyInvocable<void()> done) override;
   void OnGone(absl::AnyInvocable<void()> done) override;
   bool TellsGoneInBody() const override { return true; }
+  std::shared_ptr<Exchange> GoOn() override;
+  void EndOngoing() override;
+  std::shared_ptr<const http::HeaderList> KeepCredentials() override;
 
   // The rest is for the session.
 
   int32_t id() const { return id_; }
   // Null once the head is complete.
-  Http2RequestBuilder* builder() { return builder_.get(); }
+  Http2RequestBuilder* builder() {
+    return incoming_ == nullptr ? nullptr : incoming_->builder.get();
+  }
   // What the client is to be told in place of an answer, where its head was refused.
-  const http::HttpError* refusal() const { return refusal_.get(); }
+  const http::HttpError* refusal() const { return incoming_->refusal.get(); }
   // The head is complete. False: malformed.
   bool CompleteHead(bool end_stream);
   bool AddTrailer(std::string_view name, std::string_view value);
@@ -70,14 +75,16 @@ class Http2Stream final : public Exchange, public std::enable_shared_from_this<H
   void OnBodyEnd();
   // The stream is no more. What was received and not read.
   size_t OnClosed();
-  // The handler has ended.
+  // The handler has ended, and what went on without it.
   void Over();
+  // Whether EndOngoing() will come, or came.
+  bool ongoing() const { return incoming_ == nullptr; }
 
   // For the session's passes. What may follow in a DATA frame now:
-  size_t available() const { return kept_left() + given_left_; }
+  size_t available() const { return kept_left() + (given_ != nullptr ? given_->left : 0); }
   // Whether these are the last bytes.
   bool ending() const;
-  const http::HeaderList& answer_trailers() const { return answer_trailers_; }
+  const http::HeaderList* answer_trailers() const { return trailers_.get(); }  // Null: none.
   // Moves `bytes` of it into the batch.
   void TakeInto(Http2Batch& batch, size_t bytes);
   // The batch was sent: what it referred to is not needed any more.
@@ -104,32 +111,42 @@ class Http2Stream final : public Exchange, public std::enable_shared_from_this<H
   Async<Status> WaitUntilTaken(bool end);
   void Wait();
   void TellGone();
+  void NotifyReader();
   Signal& signal();
 
   Http2Session& session_;
   const int32_t id_;
 
-  // The request.
-  std::unique_ptr<Http2RequestBuilder> builder_;
-  std::unique_ptr<http::HttpError> refusal_;
-  http::RequestHead request_;
-  http::HeaderList trailers_;
-  Http2TrailerLimits trailer_size_;
-  std::string body_;        // Received, not yet handed out; at most the stream's window.
-  std::string handed_out_;  // The last piece.
-  std::unique_ptr<Signal> body_signal_;
+  // The request. Null: it was forgotten.
+  struct Incoming {
+    Incoming(const http::HeadLimits& limits, const IdentityHeaderNames& own)
+        : builder(std::make_unique<Http2RequestBuilder>(limits, own)) {}
+    std::unique_ptr<Http2RequestBuilder> builder;
+    std::unique_ptr<http::HttpError> refusal;
+    http::RequestHead head;
+    http::HeaderList trailers;
+    Http2TrailerLimits trailer_size;
+    std::string body;        // Received, not yet handed out; at most the stream's window.
+    std::string handed_out;  // The last piece.
+    std::unique_ptr<Signal> signal;
+  };
+  std::unique_ptr<Incoming> incoming_;
 
   // The answer. `kept_` is what no call's pieces hold any more.
   std::string kept_;
   size_t kept_start_ = 0;
-  std::span<const std::string_view> given_;  // During Write().
-  size_t given_start_ = 0;                   // In the first of them.
-  size_t given_left_ = 0;
+  // What Write() was given, while it runs.
+  struct Given {
+    std::span<const std::string_view> pieces;
+    size_t start = 0;  // In the first of them.
+    size_t left;
+  };
+  Given* given_ = nullptr;
   uint64_t length_left_ = 0;
   uint64_t taken_ = 0;
-  http::HeaderList answer_trailers_;
+  std::unique_ptr<const http::HeaderList> trailers_;
   std::unique_ptr<Signal> signal_;  // Of Drain() and Finish().
-  absl::AnyInvocable<void()> on_writable_;
+  std::unique_ptr<absl::AnyInvocable<void()>> on_writable_;
   absl::AnyInvocable<void()> on_gone_;
   int status_ = 0;
 

@@ -95,6 +95,16 @@ bool NamesSomebody(std::string_view name, const IdentityHeaderNames& own) {
   return folded.starts_with("impersonate-") || NamesUser(folded, own);
 }
 
+http::HeaderList CredentialLines(const http::HeaderList& headers, const IdentityHeaderNames& own) {
+  if (headers.Has("Upgrade")) return headers;
+  http::HeaderList kept;
+  for (const http::Header& line : headers.lines()) {
+    if (http::EqualsIgnoreCase(line.name, "Authorization") || NamesSomebody(line.name, own))
+      kept.Add(line.name, line.value);
+  }
+  return kept;
+}
+
 bool HasImpersonation(const http::HeaderList& headers) {
   return std::any_of(headers.lines().begin(), headers.lines().end(), [](const http::Header& line) {
     return FoldedHeaderName(line.name).starts_with("impersonate-");

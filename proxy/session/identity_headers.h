@@ -28,6 +28,10 @@ std::string RefusedHeaders(const http::HeaderList& headers, const IdentityHeader
 // Whether a header of this name says whom a request is made for; its value counts to the last byte.
 bool NamesSomebody(std::string_view name, const IdentityHeaderNames& own);
 
+// The lines that say who asks, for asking again when the rest of the head is gone: all that an
+// Authenticator looks at, of a request that is no upgrade.
+http::HeaderList CredentialLines(const http::HeaderList& headers, const IdentityHeaderNames& own);
+
 // Whether the client speaks for somebody else, or tries to: any Impersonate-* field.
 bool HasImpersonation(const http::HeaderList& headers);
 

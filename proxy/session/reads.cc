@@ -8,6 +8,7 @@
 #include "cache/list_cursor.h"
 #include "protocol/k8s/uncached.h"
 #include "proxy/admin/metrics.h"
+#include "proxy/net/signal.h"
 #include "proxy/session/body_writer.h"
 #include "proxy/session/respond.h"
 
@@ -229,11 +230,9 @@ void AddWarnings(const TypeForm& form, http::HeaderList& headers) {
 }
 
 Async<std::optional<ForwardReason>> ServeRead(Service& service, Exchange& exchange,
-                                              const ReadRequest& request,
-                                              std::shared_ptr<const Authorized> authorized,
-                                              std::shared_ptr<Replica> replica,
-                                              Admission::Ticket& ticket) {
-  const TimePoint asked = service.worker.Now();
+                                              CachedRead& read) {
+  const ReadRequest& request = read.request;
+  const std::shared_ptr<Replica>& replica = read.replica;
   const bool uncached = IsUncachedUpstream(request.resource);
   if (uncached && AsksForThePast(request) && replica->state() == CacheState::kStarting)
     co_return ForwardReason::kNotReady;
@@ -264,12 +263,11 @@ Async<std::optional<ForwardReason>> ServeRead(Service& service, Exchange& exchan
     co_await ServeGet(exchange, request, state->snapshot, *how);
   } else if (request.verb == ReadVerb::kList) {
     co_await ServeList(service, exchange, request, *replica, std::move(state->snapshot), *how,
-                       ticket);
+                       read.ticket);
   } else {
     WatchSpec spec = WatchSpecOf(request, *replica, std::move(state->snapshot), how->form);
     state.reset();
-    co_await ServeWatch(service, exchange, request, std::move(authorized), std::move(replica),
-                        std::move(spec), asked);
+    co_await ServeWatch(service, exchange, read, std::move(spec));
   }
   co_return std::nullopt;
 }

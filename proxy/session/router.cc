@@ -8,9 +8,11 @@
 #include "protocol/k8s/read_request.h"
 #include "protocol/k8s/uncached.h"
 #include "proxy/admin/metrics.h"
+#include "proxy/net/signal.h"
 #include "proxy/session/forward.h"
 #include "proxy/session/identity_headers.h"
 #include "proxy/session/reads.h"
+#include "proxy/session/request_record.h"
 #include "proxy/session/respond.h"
 
 namespace weir {
@@ -18,13 +20,6 @@ namespace weir {
 namespace {
 
 constexpr int kRetrySeconds = 1;
-
-// What became of a request, for the metrics and the access line.
-struct Outcome {
-  VerbLabel verb = VerbLabel::kOther;
-  SourceLabel source = SourceLabel::kLocal;
-  std::string user;
-};
 
 bool Lists(const std::vector<std::string>& names, const ResourceId& id) {
   return std::any_of(names.begin(), names.end(), [&](const std::string& name) {
@@ -148,7 +143,8 @@ Async<std::shared_ptr<const Authorized>> Authorize(Service& service, Exchange& e
 
 // Serves a read from the cache. The reason where upstream is to answer instead.
 Async<std::optional<ForwardReason>> TryCache(Service& service, Exchange& exchange,
-                                             const ReadRequest& request, Outcome& outcome) {
+                                             const ReadRequest& request, RequestRecord& record,
+                                             std::string& user) {
   if (IsExcluded(*service.shared.config, request.resource)) co_return ForwardReason::kExcluded;
   if (IsSingleKeyNow(request) || IsUnprovable(request)) co_return ForwardReason::kFreshness;
   if (PagesByNamespaceField(request) || PagesByNode(request)) co_return ForwardReason::kSelector;
@@ -157,7 +153,7 @@ Async<std::optional<ForwardReason>> TryCache(Service& service, Exchange& exchang
   const IdentityRef identity = co_await Authenticate(service, exchange, anonymous);
   if (anonymous) co_return ForwardReason::kHeaders;
   if (identity == nullptr) co_return std::nullopt;
-  outcome.user = identity->name;
+  user = identity->name;
   const Admission::Pool pool =
       request.verb == ReadVerb::kWatch ? Admission::Pool::kWatch : Admission::Pool::kCached;
   std::optional<Admission::Ticket> ticket =
@@ -186,13 +182,16 @@ Async<std::optional<ForwardReason>> TryCache(Service& service, Exchange& exchang
                 [promise](std::shared_ptr<Replica> replica) { promise.Set(std::move(replica)); });
   std::optional<std::shared_ptr<Replica>> replica = co_await promise.Take();
   if (*replica == nullptr) co_return ForwardReason::kExcluded;
-  outcome.source = SourceLabel::kCache;
-  const auto reason = co_await ServeRead(service, exchange, request, authorized, *replica, *ticket);
-  if (reason.has_value()) outcome.source = SourceLabel::kLocal;
+  CachedRead read{request, authorized,          *std::move(replica), *std::move(ticket),
+                  record,  service.worker.Now()};
+  record.source = SourceLabel::kCache;
+  const auto reason = co_await ServeRead(service, exchange, read);
+  if (reason.has_value()) record.source = SourceLabel::kLocal;
   co_return reason;
 }
 
-Async<void> Route(Service& service, Exchange& exchange, Outcome& outcome) {
+// `user`: who asks, where that has been found out.
+Async<void> Route(Service& service, Exchange& exchange, RequestRecord& record, std::string& user) {
   const std::string refused =
       RefusedHeaders(exchange.request().headers, *service.shared.identity_headers);
   if (!refused.empty()) {
@@ -204,70 +203,29 @@ Async<void> Route(Service& service, Exchange& exchange, Outcome& outcome) {
   std::variant<ReadRequest, ForwardReason> classified = ClassifyRead(exchange.request());
   std::optional<ForwardReason> reason;
   if (const auto* request = std::get_if<ReadRequest>(&classified)) {
-    outcome.verb = LabelOf(request->verb);
-    reason = co_await TryCache(service, exchange, *request, outcome);
+    record.verb = LabelOf(request->verb);
+    reason = co_await TryCache(service, exchange, *request, record, user);
   } else {
     reason = std::get<ForwardReason>(classified);
   }
   if (!reason.has_value()) co_return;
-  outcome.source = SourceLabel::kForward;
+  record.source = SourceLabel::kForward;
   ProcessMetrics().forwarded[static_cast<size_t>(*reason)].Add();
   co_await ForwardRequest(service, exchange);
 }
 
-void Account(const Exchange& exchange, const Outcome& outcome, Duration took) {
-  Metrics& metrics = ProcessMetrics();
-  metrics.requests[outcome.verb][outcome.source][exchange.status()].Add();
-  if (outcome.verb != VerbLabel::kWatch && exchange.status() != 101)
-    metrics.request_duration[outcome.verb][outcome.source].Observe(took);
-  if (LogVerbosity() < 3) return;
-  const http::RequestHead& request = exchange.request();
-  const std::string* agent = request.headers.First("User-Agent");
-  const std::string* audit = request.headers.First("Audit-ID");
-  constexpr std::string_view kSources[] = {"hit", "forward", "local"};
-  Log(LogLevel::kInfo, "HTTP",
-      {{"verb", request.method},
-       {"URI", request.target},
-       {"latency", std::to_string(std::chrono::duration<double, std::milli>(took).count()) + "ms"},
-       {"userAgent", agent != nullptr ? *agent : std::string()},
-       {"audit-ID", audit != nullptr ? *audit : std::string()},
-       {"srcIP", exchange.peer_address()},
-       {"resp", exchange.status()},
-       {"user", outcome.user},
-       {"cache", kSources[static_cast<size_t>(outcome.source)]}});
-}
-
-struct RequestCount {
-  // What becomes a tunnel counts as no request then, and so never as a mutating one.
-  RequestCount(ServiceShared& s, const http::RequestHead& request)
-      : shared(s), mutating(!ReadsOnly(request.method) && !request.headers.Has("Upgrade")) {
-    shared.requests.fetch_add(1);
-    ProcessMetrics().requests_in_flight.Add();
-    if (mutating) ProcessMetrics().mutating_in_flight.Add();
-  }
-  ~RequestCount() {
-    shared.requests.fetch_sub(1);
-    ProcessMetrics().requests_in_flight.Sub();
-    if (mutating) ProcessMetrics().mutating_in_flight.Sub();
-  }
-  ServiceShared& shared;
-  const bool mutating;
-};
-
 }  // namespace
 
 Async<void> HandleRequest(Service& service, Exchange& exchange) {
-  const RequestCount count(service.shared, exchange.request());
-  const TimePoint received = service.worker.Now();
-  Outcome outcome;
-  outcome.verb = VerbOfMethod(exchange.request().method);
+  RequestRecord record(service.shared, exchange.request(), service.worker.Now());
+  std::string user;
   try {
-    co_await Route(service, exchange, outcome);
+    co_await Route(service, exchange, record, user);
   } catch (const std::exception& failure) {
     Log(LogLevel::kError, "Request failed", {{"err", failure.what()}});
     exchange.Abort();
   }
-  Account(exchange, outcome, service.worker.Now() - received);
+  if (!record.gone()) record.Close(exchange, user, service.worker.Now());
 }
 
 }  // namespace weir

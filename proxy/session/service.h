@@ -10,8 +10,8 @@
 #include "proxy/auth/authorizer.h"
 #include "proxy/auth/review_client.h"
 #include "proxy/config/live_config.h"
+#include "proxy/net/due_heap.h"
 #include "proxy/net/handshake_gate.h"
-#include "proxy/net/signal.h"
 #include "proxy/net/worker.h"
 #include "proxy/session/admission.h"
 #include "proxy/session/http2_output.h"
@@ -45,8 +45,8 @@ struct Service {
   Worker& worker;
   UpstreamPool& pool;
   ReviewClient& reviews;
-  // Running watches, woken when the process stops.
-  absl::flat_hash_set<Signal*> watches;
+  // Running watches, by when each has something to do; woken when the process stops.
+  DueHeap watches{worker};
   HandshakeGate handshakes{worker};
   // Connections that speak HTTP/2, and what they send at the end of a turn.
   absl::flat_hash_set<Http2Session*> http2_sessions = {};

@@ -1,21 +1,34 @@
 // What an event costs on its way into HTTP/2 streams, counted, not timed.
+#include <malloc.h>
+
 #include <cstdlib>
 #include <new>
+#include <thread>
 
 #include "tests/proxy/session/http2_fixture.h"
 
 namespace {
 thread_local size_t allocations = 0;
+// By this thread, without what the C of nghttp2 and OpenSSL asks for.
+thread_local int64_t held = 0;
+
+void Free(void* memory) {
+  held -= static_cast<int64_t>(malloc_usable_size(memory));
+  std::free(memory);
+}
 }  // namespace
 
 // Not inlined: GCC would see free() meet new and warn.
 [[gnu::noinline]] void* operator new(size_t size) {
   ++allocations;
-  if (void* memory = std::malloc(size)) return memory;
+  if (void* memory = std::malloc(size)) {
+    held += static_cast<int64_t>(malloc_usable_size(memory));
+    return memory;
+  }
   std::abort();
 }
-[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory) noexcept { Free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, size_t) noexcept { Free(memory); }
 
 namespace weir {
 namespace {
@@ -57,6 +70,38 @@ TEST_F(Http2CostTest, MoreRecipientsOfAnEventAllocateNoMore) {
   const size_t for_one = AllocationsOfAnEvent();
   OpenWatches(40);
   EXPECT_LE(AllocationsOfAnEvent(), for_one);
+}
+
+// What a kubelet has one of for each ConfigMap: an object each for the stream, the watch, its
+// attributes and its place in the cache, and nothing of a handler or of a request's head.
+TEST_F(Http2CostTest, AWaitingWatchOfOneNameHoldsLittle) {
+  constexpr int kFew = 10, kMore = 80;
+  ConnectHttp2();
+  const auto open = [&](int first, int count) {
+    for (int i = first; i < first + count; ++i, next_ += 2) {
+      SendGet(next_,
+              "/api/v1/namespaces/default/pods?watch=1&resourceVersion=100&fieldSelector="
+              "metadata.name%3Dconfiguration-of-workload-" +
+                  std::to_string(1000 + i));
+    }
+    const auto all = static_cast<size_t>(first + count);
+    size_t running = 0;
+    for (int i = 0; i < 5000 && running < all; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      CallOn(worker_, [&] { running = service_.watches.size(); });
+    }
+    ExpectAlive();
+    EXPECT_EQ(running, all) << answers_[next_ - 2].body;
+    int64_t bytes = 0;
+    CallOn(worker_, [&] {
+      authorizer_.asked = {};
+      bytes = held;
+    });
+    return bytes;
+  };
+  const int64_t before = open(0, kFew);
+  const int64_t after = open(kFew, kMore);
+  EXPECT_LE((after - before) / kMore, 1400);
 }
 
 }  // namespace

@@ -108,6 +108,28 @@ TEST(IdentityHeadersTest, HopByHopForgedAndListedNamesEndHere) {
   }
 }
 
+TEST(IdentityHeadersTest, WhatSaysWhoAsksIsKeptAndNothingElse) {
+  Config config;
+  config.requestheader_uid_headers = {"X-Custom-Uid"};
+  const http::HeaderList kept = CredentialLines(Of({{"Host", "h"},
+                                                    {"authorization", "Bearer x"},
+                                                    {"User-Agent", "kubelet"},
+                                                    {"X-Remote-User", " a"},
+                                                    {"x-remote-group", "g"},
+                                                    {"X-Remote-Group", "h"},
+                                                    {"X-Remote-Extra-Scopes", "s"},
+                                                    {"X-Custom-Uid", "7"},
+                                                    {"Accept", "application/json"}}),
+                                                IdentityHeaderNames::Of(config));
+  EXPECT_EQ(kept, Of({{"authorization", "Bearer x"},
+                      {"X-Remote-User", " a"},
+                      {"x-remote-group", "g"},
+                      {"X-Remote-Group", "h"},
+                      {"X-Remote-Extra-Scopes", "s"},
+                      {"X-Custom-Uid", "7"}}));
+  EXPECT_TRUE(CredentialLines(Of({{"Host", "h"}, {"Accept", "*/*"}}), kOwn).lines().empty());
+}
+
 TEST(IdentityHeadersTest, ResponsesLoseOnlyHopByHopFields) {
   const http::HeaderList headers = Of({{"Connection", "X-Hop"}});
   for (const char* name : {"Connection", "Transfer-Encoding", "Keep-Alive", "Upgrade", "x-hop"})

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <deque>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -17,7 +18,11 @@ namespace weir {
 class MemoryExchange final : public Exchange {
  public:
   MemoryExchange(Worker& worker, http::RequestHead request)
-      : changed(worker), worker_(worker), request_(std::move(request)), drained_(worker) {}
+      : changed(worker),
+        worker_(worker),
+        request_(std::move(request)),
+        drained_(worker),
+        over_(worker) {}
 
   const http::RequestHead& request() const override { return request_; }
   void RecheckCertificate() override { ++rechecks; }
@@ -76,6 +81,25 @@ class MemoryExchange final : public Exchange {
   void OnWritable(absl::AnyInvocable<void()> done) override { on_writable_ = std::move(done); }
   void OnGone(absl::AnyInvocable<void()> done) override { on_gone_ = std::move(done); }
 
+  std::shared_ptr<Exchange> GoOn() override {
+    ongoing = true;
+    request_ = {};
+    return {std::shared_ptr<void>(), this};
+  }
+  void EndOngoing() override {
+    ongoing = false;
+    on_writable_ = nullptr;
+    on_gone_ = nullptr;
+    over_.Notify();
+  }
+  std::shared_ptr<const http::HeaderList> KeepCredentials() override {
+    return std::make_shared<const http::HeaderList>(request_.headers);
+  }
+  // Until what goes on without its handler has ended.
+  Async<void> UntilOver() {
+    while (ongoing) co_await over_.Wait();
+  }
+
   // The client takes bytes again; leaves.
   void Unblock(bool for_good = true) {
     if (for_good) block_writes = false;
@@ -96,16 +120,17 @@ class MemoryExchange final : public Exchange {
   std::optional<http::ResponseHead> head;
   std::string body;
   std::vector<size_t> writes;
-  bool finished = false, aborted = false, stopped_reading = false, last = false;
+  bool ongoing = false, finished = false, aborted = false, stopped_reading = false, last = false;
   Signal changed;
 
  private:
   Worker& worker_;
-  const http::RequestHead request_;
+  http::RequestHead request_;
   const std::string address_ = "192.0.2.7";
   const http::HeaderList trailers_;
   std::string piece_;
   Signal drained_;
+  Signal over_;
   absl::AnyInvocable<void()> on_writable_, on_gone_;
 };
 

@@ -46,6 +46,7 @@ class RouterTest : public SessionTest {
   };
   static Async<void> RunHandler(Service* service, Running* running) {
     co_await HandleRequest(*service, running->exchange);
+    co_await running->exchange.UntilOver();
     running->over = true;
     running->ended.Notify();
   }
@@ -261,7 +262,7 @@ TEST_F(RouterTest, AWatchSendsItsHeadThenWhatIsThereThenWhatComes) {
     watch.exchange.Leave();
     co_await watch.ended.Wait();
     EXPECT_EQ(replica_->watcher_count(), 0u);
-    EXPECT_THAT(service_.watches, IsEmpty());
+    EXPECT_TRUE(service_.watches.empty());
   });
 }
 
@@ -417,7 +418,7 @@ TEST_F(RouterTest, WatchesEndWhenTheProcessStops) {
     Begin(watch);
     co_await UntilBody(watch.exchange, "secret-of-a");
     shared_.stopping = true;
-    for (Signal* const signal : service_.watches) signal->Notify();
+    service_.watches.WakeAll();
     co_await watch.ended.Wait();
     EXPECT_TRUE(watch.exchange.finished);
   });

@@ -103,7 +103,7 @@ class SessionTest : public ::testing::Test {
         upstream_(MakeUpstream()),
         pool_(worker_, upstream_),
         shared_{live_, registry_, authenticator_, authorizer_, *upstream_},
-        service_{shared_, worker_, pool_, reviews_, {}} {
+        service_{shared_, worker_, pool_, reviews_} {
     shared_.identity_headers.Add({}, {});
     config_.max_requests_inflight = 100;
     auto fake = std::make_unique<FakeRegistry>();
@@ -150,7 +150,10 @@ class SessionTest : public ::testing::Test {
                                          std::deque<std::string> pieces = {}) {
     auto exchange = std::make_unique<MemoryExchange>(worker_, std::move(head));
     exchange->pieces = std::move(pieces);
-    RunOn(worker_, [&]() -> Async<void> { co_await HandleRequest(service_, *exchange); });
+    RunOn(worker_, [&]() -> Async<void> {
+      co_await HandleRequest(service_, *exchange);
+      co_await exchange->UntilOver();
+    });
     return exchange;
   }
   std::unique_ptr<MemoryExchange> HandleGet(std::string target) {
