@@ -168,6 +168,10 @@ struct Metrics {
   Counter upstream_lists, upstream_watches, upstream_probes, upstream_reviews, upstream_forwards;
   Counter upstream_failures;  // No answer: dial, TLS, a broken connection.
   Gauge upstream_connections;
+  Gauge upstream_http2_connections;  // Of them, those that speak HTTP/2.
+  Gauge upstream_http2_streams;      // Open on them.
+  Counter upstream_http2_goaways;    // Connections that the API server wanted replaced.
+  Counter upstream_http2_refused;    // Streams that it did not look at.
 };
 
 // The one of this process.

@@ -101,7 +101,7 @@ struct OneGauge {
 };
 
 void WriteSingles(const Metrics& m, MetricsWriter& w) {
-  const std::array<OneGauge, 8> gauges = {{
+  const std::array<OneGauge, 10> gauges = {{
       {"weir_longrunning_watches", "Watches served from the cache at present.", m.open_watches},
       {"weir_longrunning_upgrades", "Upgraded connections carried at present.", m.open_tunnels},
       {"weir_connections", "Client connections at present.", m.connections},
@@ -110,6 +110,10 @@ void WriteSingles(const Metrics& m, MetricsWriter& w) {
       {"weir_http2_streams", "Streams open on them.", m.http2_streams},
       {"weir_upstream_connections", "Connections to API servers at present.",
        m.upstream_connections},
+      {"weir_upstream_http2_connections",
+       "Connections to API servers at present that speak HTTP/2, for forwarded requests.",
+       m.upstream_http2_connections},
+      {"weir_upstream_http2_streams", "Streams open on them.", m.upstream_http2_streams},
       {"weir_tls_handshakes_in_flight", "TLS handshakes of clients that are under way.",
        m.tls_handshakes_in_flight},
       {"weir_unsent_bytes", "Bytes held for peers that do not take them at once.", m.unsent_bytes},
@@ -118,7 +122,7 @@ void WriteSingles(const Metrics& m, MetricsWriter& w) {
     w.Family(g.name, kGauge, g.help);
     w.Sample({}, g.gauge.value());
   }
-  const std::array<OneCounter, 14> counters = {{
+  const std::array<OneCounter, 16> counters = {{
       {"weir_watch_events_total", "Events sent to clients' watches.", m.watch_events},
       {"weir_watch_bytes_total", "Bytes of events sent to clients' watches.", m.watch_bytes},
       {"weir_watch_expired_total", "Watches ended with 410 because the log had moved on.",
@@ -137,6 +141,12 @@ void WriteSingles(const Metrics& m, MetricsWriter& w) {
       {"weir_bad_requests_total", "Requests refused before they had a meaning.", m.bad_requests},
       {"weir_http2_goaways_total", "HTTP/2 connections told to end after what is under way.",
        m.http2_goaways},
+      {"weir_upstream_http2_goaways_total",
+       "HTTP/2 connections that an API server told to end after what was under way.",
+       m.upstream_http2_goaways},
+      {"weir_upstream_http2_refused_total",
+       "Streams that an API server did not look at; most are asked again.",
+       m.upstream_http2_refused},
       {"weir_http2_floods_total", "HTTP/2 connections ended because the client asked too much.",
        m.http2_floods},
       {"weir_upstream_failures_total", "Requests to upstream without an answer.",

@@ -13,11 +13,11 @@ namespace {
 
 constexpr const char* kTls12Ciphers = "ECDHE+AESGCM:ECDHE+CHACHA20";
 constexpr const char* kGroups = "X25519:P-256:P-384:P-521";
-// ALPN's wire form. Upstream is spoken to in HTTP/1.1 only.
+// ALPN's wire form.
 constexpr unsigned char kProtocols[] = "\x08http/1.1";
 constexpr unsigned int kProtocolsLength = sizeof(kProtocols) - 1;
-constexpr unsigned char kServerProtocols[] = "\x02h2\x08http/1.1";
-constexpr unsigned int kServerProtocolsLength = sizeof(kServerProtocols) - 1;
+constexpr unsigned char kBothProtocols[] = "\x02h2\x08http/1.1";
+constexpr unsigned int kBothProtocolsLength = sizeof(kBothProtocols) - 1;
 
 std::string ErrorText() {
   const unsigned long code = ERR_peek_last_error();
@@ -43,8 +43,8 @@ int SelectProtocol(SSL*, const unsigned char** out, unsigned char* out_length,
                    const unsigned char* in, unsigned int in_length, void* http2) {
   const bool both = http2 != nullptr;
   unsigned char* selected = nullptr;
-  if (SSL_select_next_proto(&selected, out_length, both ? kServerProtocols : kProtocols,
-                            both ? kServerProtocolsLength : kProtocolsLength, in,
+  if (SSL_select_next_proto(&selected, out_length, both ? kBothProtocols : kProtocols,
+                            both ? kBothProtocolsLength : kProtocolsLength, in,
                             in_length) != OPENSSL_NPN_NEGOTIATED) {
     return SSL_TLSEXT_ERR_ALERT_FATAL;  // no_application_protocol, as Go's server.
   }
@@ -169,9 +169,10 @@ StatusOr<std::shared_ptr<const TlsClientContext>> TlsClientContext::Make(const O
 
 TlsClientContext::~TlsClientContext() { SSL_CTX_free(ctx_); }
 
-SSL* TlsClientContext::NewSsl(const std::string& server_name) const {
+SSL* TlsClientContext::NewSsl(const std::string& server_name, bool http2) const {
   SSL* ssl = SSL_new(ctx_);
   if (ssl == nullptr) return nullptr;
+  if (http2) SSL_set_alpn_protos(ssl, kBothProtocols, kBothProtocolsLength);
   if (IsIpAddress(server_name)) {
     if (verify_) X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), server_name.c_str());
   } else {

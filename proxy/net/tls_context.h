@@ -48,7 +48,8 @@ class TlsClientContext {
   ~TlsClientContext();
 
   // `server_name` is verified against the certificate; sent as SNI unless it is an IP address.
-  SSL* NewSsl(const std::string& server_name) const;
+  // `http2`: offered, and preferred to HTTP/1.1.
+  SSL* NewSsl(const std::string& server_name, bool http2 = false) const;
 
  private:
   TlsClientContext(SSL_CTX* ctx, bool verify) : ctx_(ctx), verify_(verify) {}

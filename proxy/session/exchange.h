@@ -30,6 +30,8 @@ class Exchange {
   // its time is over.
   virtual void RecheckCertificate() = 0;
   virtual const std::string& peer_address() const = 0;
+  // Whether it came over HTTP/2, in which upstream answers some things otherwise.
+  virtual bool http2() const { return false; }
   virtual Worker& worker() const = 0;
 
   // The request's body: the next piece, valid until the next call; "" at the end. InvalidArgument:

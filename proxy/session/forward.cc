@@ -25,18 +25,23 @@ namespace weir {
 
 namespace {
 
+// How often a request is sent again that upstream has not looked at; at last on a connection that
+// no other can make it refuse.
+constexpr int kMaxRefusals = 3;
+
 // What the coroutine that relays the answer and the one that sends the body know of each other.
 struct Transfer {
-  Transfer(Exchange& e, UpstreamConnection& c, RequestBody& b, bool l)
-      : exchange(e), connection(c), body(b), long_running(l), sent(e.worker()) {}
+  Transfer(Exchange& e, UpstreamExchange& u, RequestBody& b, bool l)
+      : exchange(e), upstream(u), body(b), long_running(l), sent(e.worker()) {}
 
   Exchange& exchange;
-  UpstreamConnection& connection;
+  UpstreamExchange& upstream;
   RequestBody& body;
   const bool long_running;
   Signal sent;  // With `done`.
   bool done = false;
-  bool answering = false;  // The answer has begun: it minds the connection's deadline.
+  bool sending = false;    // A piece is on its way up.
+  bool answering = false;  // The answer has begun: it minds the deadline.
   Status rubbish;          // The client's framing was wrong.
   bool discard = false;    // The answer is out: read what the client sends, and drop it.
 };
@@ -44,36 +49,39 @@ struct Transfer {
 // The bound on upstream's next step; none while it is the client's turn.
 void ExpectProgress(Transfer& transfer, bool expected) {
   if (transfer.answering || transfer.discard || transfer.long_running) return;
-  transfer.connection.SetDeadline(expected ? transfer.exchange.worker().Now() + kAnswerTimeout
-                                           : TimePoint::max());
+  transfer.upstream.SetDeadline(expected ? transfer.exchange.worker().Now() + kAnswerTimeout
+                                         : TimePoint::max());
 }
 
 // A client that leaves cancels what it asked for. The request's body has to be out of the way.
 void CancelWhenGone(const std::shared_ptr<Transfer>& transfer) {
   transfer->exchange.OnGone([weak = std::weak_ptr(transfer)] {
-    if (const auto running = weak.lock()) running->connection.Abort();
+    if (const auto running = weak.lock()) running->upstream.Abort();
   });
 }
 
 Async<void> PumpBody(std::shared_ptr<Transfer> transfer) {
-  UpstreamConnection& connection = transfer->connection;
+  UpstreamExchange& upstream = transfer->upstream;
   for (;;) {
     const StatusOr<std::string_view> piece = co_await transfer->body.Next();
     if (!piece.ok()) {
       if (absl::IsInvalidArgument(piece.status())) transfer->rubbish = piece.status();
       if (!transfer->discard)
-        connection.Abort();  // The client left, or sent rubbish: upstream gets no end.
+        upstream.Abort();  // The client left, or sent rubbish: upstream gets no end.
       break;
     }
     if (transfer->discard && !piece->empty()) continue;
     if (transfer->discard) break;
     ExpectProgress(*transfer, true);
     Status sent;
+    transfer->sending = true;
     if (piece->empty()) {
-      sent = co_await connection.EndBody();
+      sent = co_await upstream.EndBody();
     } else {
-      sent = co_await connection.SendBody(*piece);
+      sent = co_await upstream.SendBody(*piece);
     }
+    transfer->sending = false;
+    if (upstream.unprocessed()) break;  // What of it can be sent again will be.
     // Upstream may have answered early and closed: the answer is still to be read.
     if (!sent.ok()) transfer->discard = true;
     if (piece->empty()) {
@@ -97,17 +105,17 @@ Async<void> RefuseBody(Exchange& exchange, Status failure) {
   co_await RespondText(exchange, 400, std::move(text));
 }
 
-// Sends the request on `connection` and relays the answer. Unavailable before anything was
+// Sends the request on `upstream` and relays the answer. Unavailable before anything was
 // answered: the caller may try elsewhere if it is allowed to. OK once the exchange has had its
 // answer, or was cut.
-Async<Status> ForwardOn(Exchange& exchange, UpstreamConnection& connection, http::RequestHead head,
+Async<Status> ForwardOn(Exchange& exchange, UpstreamExchange& upstream, http::RequestHead head,
                         RequestBody& body, bool long_running) {
   const std::string method = head.method;
   const bool has_body = head.body.kind != http::BodyFraming::Kind::kNone;
-  WEIR_CO_TRY(co_await connection.SendHead(std::move(head)));
+  WEIR_CO_TRY(co_await upstream.SendHead(std::move(head)));
   ProcessMetrics().upstream_forwards.Add();
 
-  const auto transfer = std::make_shared<Transfer>(exchange, connection, body, long_running);
+  const auto transfer = std::make_shared<Transfer>(exchange, upstream, body, long_running);
   if (has_body) {
     // As upstream, over HTTP/2: a client that is gone cancels, though nobody takes its body.
     if (exchange.TellsGoneInBody()) CancelWhenGone(transfer);
@@ -120,13 +128,13 @@ Async<Status> ForwardOn(Exchange& exchange, UpstreamConnection& connection, http
   const Duration timeout = long_running || has_body ? Duration(0) : kAnswerTimeout;
   Status failure;
   for (;;) {
-    StatusOr<http::ResponseHead> answer = co_await connection.ReadHead(method, timeout);
+    StatusOr<http::ResponseHead> answer = co_await upstream.ReadHead(method, timeout);
     if (!answer.ok()) {
       failure = answer.status();
       break;
     }
     if (answer->status == 101) {
-      connection.Abort();
+      upstream.Abort();
       failure = InvalidArgument("the API server switched protocols unasked");
       break;
     }
@@ -140,22 +148,24 @@ Async<Status> ForwardOn(Exchange& exchange, UpstreamConnection& connection, http
     transfer->answering = true;
     bool complete = false;
     try {
-      complete = co_await RelayAnswer(exchange, connection, std::move(*answer), long_running);
+      complete = co_await RelayAnswer(exchange, upstream, std::move(*answer), long_running);
     } catch (const std::exception& error) {
-      // The other coroutine still refers to the exchange and the connection: end it first, below.
+      // The other coroutine still refers to the exchange and upstream: end it first, below.
       Log(LogLevel::kError, "Relaying an answer failed", {{"err", error.what()}});
     }
     if (!complete) {
-      connection.Abort();
+      upstream.Abort();
       exchange.Abort();
     }
     break;
   }
+  while (!transfer->done && transfer->sending && upstream.unprocessed())
+    co_await transfer->sent.Wait();
   if (!transfer->done) {
     // The rest of the body is of no use to anyone, and so neither is the connection it is sent on.
     transfer->discard = true;
     body.Untimed();
-    connection.Abort();
+    upstream.Abort();
     exchange.StopReading();
     while (!transfer->done) co_await transfer->sent.Wait();
   }
@@ -228,6 +238,46 @@ Async<std::optional<Speaker>> FindSpeaker(Service& service, Exchange& exchange) 
   co_return speaker;
 }
 
+// Sends the request until it is answered, or may not be sent again.
+Async<void> ForwardWithin(Service& service, Exchange& exchange, const http::RequestHead& head,
+                          UpstreamPool::Wanted wanted, RequestBody& body, bool long_running) {
+  const http::RequestHead& request = exchange.request();
+  // Only what cannot have changed anything is sent twice, and only before a byte was answered;
+  // unless upstream says that it has done nothing.
+  const bool repeatable = (request.method == "GET" || request.method == "HEAD") &&
+                          request.body.kind == http::BodyFraming::Kind::kNone;
+  size_t left = service.pool.upstream().endpoints().count();  // Some may die meanwhile.
+  int refusals = 0;
+  bool repeated = false;
+  for (;;) {
+    const TimePoint began = service.worker.Now();
+    StatusOr<std::unique_ptr<UpstreamExchange>> upstream = co_await service.pool.Begin(wanted);
+    if (!upstream.ok()) {
+      co_await RespondUnreachable(exchange, upstream.status(), Sent::kNothing);
+      co_return;
+    }
+    http::RequestHead copy = head;
+    const Status forwarded =
+        co_await ForwardOn(exchange, **upstream, std::move(copy), body, long_running);
+    if (forwarded.ok() || exchange.started()) {
+      service.pool.Finish(std::move(*upstream));
+      co_return;
+    }
+    const bool untouched = (*upstream)->unprocessed();
+    wanted.since = began;
+    if (untouched && ++refusals <= kMaxRefusals && body.Rewind()) {
+      wanted.alone = refusals == kMaxRefusals;
+      continue;
+    }
+    const bool elsewhere = (*upstream)->abandoned() && left-- > 1;
+    const bool again = elsewhere || (!std::exchange(repeated, true) && (*upstream)->was_kept());
+    if (again && repeatable && absl::IsUnavailable(forwarded)) continue;
+    co_await RespondUnreachable(exchange, forwarded,
+                                repeatable || untouched ? Sent::kNothing : Sent::kMayHaveActed);
+    co_return;
+  }
+}
+
 }  // namespace
 
 Async<void> ForwardRequest(Service& service, Exchange& exchange) {
@@ -295,32 +345,12 @@ Async<void> ForwardRequest(Service& service, Exchange& exchange) {
     co_await ForwardUpgrade(service, exchange, credential, *std::move(head), *upgrade, slot);
     co_return;
   }
-  // Only what cannot have changed anything is sent twice, and only before a byte was answered.
-  const bool repeatable = (request.method == "GET" || request.method == "HEAD") &&
-                          request.body.kind == http::BodyFraming::Kind::kNone;
-  size_t left = service.pool.upstream().endpoints().count();  // Some may die meanwhile.
-  for (bool fresh = false;; fresh = true) {
-    StatusOr<std::unique_ptr<UpstreamConnection>> connection =
-        co_await service.pool.Acquire(credential, fresh);
-    if (!connection.ok()) {
-      co_await RespondUnreachable(exchange, connection.status(), Sent::kNothing);
-      co_return;
-    }
-    const bool reused = (*connection)->requests() > 0;
-    http::RequestHead copy = *head;
-    const Status forwarded =
-        co_await ForwardOn(exchange, **connection, std::move(copy), body, long_running);
-    if (!forwarded.ok() && !exchange.started()) {
-      const bool elsewhere = (*connection)->abandoned() && left-- > 1;
-      const bool again = elsewhere || (!fresh && reused);
-      if (again && repeatable && absl::IsUnavailable(forwarded)) continue;
-      co_await RespondUnreachable(exchange, forwarded,
-                                  repeatable ? Sent::kNothing : Sent::kMayHaveActed);
-      co_return;
-    }
-    service.pool.Release(std::move(*connection));
-    co_return;
-  }
+  UpstreamPool::Wanted wanted;
+  wanted.credential = credential;
+  wanted.http2 = exchange.http2();
+  if (const std::string* token = head->headers.First("Authorization"); token != nullptr)
+    wanted.bearer = ProvenTokens::KeyOf(*token);
+  co_await ForwardWithin(service, exchange, *head, wanted, body, long_running);
 }
 
 }  // namespace weir

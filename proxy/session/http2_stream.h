@@ -34,6 +34,7 @@ class Http2Stream final : public Exchange, public std::enable_shared_from_this<H
   const CertificateVerdict& certificate() const override;
   void RecheckCertificate() override;
   const std::string& peer_address() const override;
+  bool http2() const override { return true; }
   Worker& worker() const override;
   Async<StatusOr<std::string_view>> ReadBody() override;
   const http::HeaderList& request_trailers() const override { return incoming_->trailers; }

@@ -3,25 +3,43 @@
 #include <utility>
 
 #include "protocol/base/log.h"
+#include "protocol/base/log_pace.h"
 #include "proxy/session/forward_head.h"
 #include "proxy/session/respond.h"
 
 namespace weir {
 
-Async<bool> RelayAnswer(Exchange& exchange, UpstreamConnection& connection, http::ResponseHead head,
+namespace {
+
+// At most once a second: a lost API server fails all that is under way.
+void LogUnanswered(const http::RequestHead& request, const Status& failure) {
+  constexpr size_t kMaxPath = 256;
+  static LogPace pace(std::chrono::seconds(1));
+  const uint64_t count = pace.Take();
+  if (count == 0) return;
+  Log(LogLevel::kWarning, "The API server did not answer a forwarded request",
+      {{"method", request.method},
+       {"path", request.path().substr(0, kMaxPath)},
+       {"err", Message(failure)},
+       {"count", count}});
+}
+
+}  // namespace
+
+Async<bool> RelayAnswer(Exchange& exchange, UpstreamExchange& upstream, http::ResponseHead head,
                         bool long_running) {
   const bool body_follows = head.body.kind != http::BodyFraming::Kind::kNone;
   http::ResponseHead relayed = RelayedHead(std::move(head));
   if (!exchange.Start(std::move(relayed)).ok()) co_return false;
   while (body_follows) {
-    StatusOr<std::string_view> piece = connection.ReadBodyNow();
-    if (piece.ok() && piece->empty() && !connection.body_done()) {
+    StatusOr<std::string_view> piece = upstream.ReadBodyNow();
+    if (piece.ok() && piece->empty() && !upstream.body_done()) {
       // Nothing more for now: what was read goes out, the head of a quiet watch too.
       const Status drained = co_await exchange.Drain();
       if (!drained.ok()) co_return false;
-      connection.SetDeadline(long_running ? TimePoint::max()
-                                          : exchange.worker().Now() + kAnswerTimeout);
-      piece = co_await connection.ReadBody();
+      upstream.SetDeadline(long_running ? TimePoint::max()
+                                        : exchange.worker().Now() + kAnswerTimeout);
+      piece = co_await upstream.ReadBody();
     }
     if (!piece.ok()) co_return false;
     if (piece->empty()) break;
@@ -31,8 +49,8 @@ Async<bool> RelayAnswer(Exchange& exchange, UpstreamConnection& connection, http
       if (!drained.ok()) co_return false;
     }
   }
-  connection.SetDeadline(TimePoint::max());
-  const Status finished = co_await exchange.Finish(connection.trailers());
+  upstream.SetDeadline(TimePoint::max());
+  const Status finished = co_await exchange.Finish(upstream.trailers());
   co_return finished.ok();
 }
 
@@ -41,8 +59,7 @@ Async<void> RespondUnreachable(Exchange& exchange, Status failure, Sent sent) {
     exchange.Abort();
     co_return;
   }
-  Log(LogLevel::kWarning, "The API server did not answer a forwarded request",
-      {{"err", Message(failure)}});
+  LogUnanswered(exchange.request(), failure);
   ApiError error = absl::IsUnavailable(failure) && sent == Sent::kMayHaveActed
                        ? ApiError::BadGateway(
                              "the API server was lost before it answered; it may "

@@ -3,7 +3,7 @@
 
 #include "protocol/base/status.h"
 #include "proxy/session/exchange.h"
-#include "proxy/upstream/upstream_connection.h"
+#include "proxy/upstream/upstream_exchange.h"
 
 namespace weir {
 
@@ -12,7 +12,7 @@ inline constexpr Duration kAnswerTimeout = std::chrono::seconds(70);
 
 // Relays the answer that `head` begins, piece by piece as it comes. False where it broke off after
 // it had begun: the caller aborts both sides. `long_running`: upstream may be silent for ever.
-Async<bool> RelayAnswer(Exchange& exchange, UpstreamConnection& connection, http::ResponseHead head,
+Async<bool> RelayAnswer(Exchange& exchange, UpstreamExchange& upstream, http::ResponseHead head,
                         bool long_running);
 
 enum class Sent : uint8_t {

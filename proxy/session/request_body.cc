@@ -36,13 +36,16 @@ Async<Status> RequestBody::ReadAhead() {
 }
 
 Async<StatusOr<std::string_view>> RequestBody::Next() {
-  if (handed_out_) std::string().swap(ahead_);
-  if (!ahead_.empty()) {
-    handed_out_ = true;
-    co_return std::string_view(ahead_);
-  }
+  if (!std::exchange(handed_out_, true) && !ahead_.empty()) co_return std::string_view(ahead_);
   if (ended_) co_return std::string_view();
+  beyond_ = true;
+  std::string().swap(ahead_);
   co_return co_await Read();
+}
+
+bool RequestBody::Rewind() {
+  if (!beyond_) handed_out_ = false;
+  return !beyond_;
 }
 
 }  // namespace weir

@@ -30,6 +30,8 @@ class RequestBody {
   Async<Status> ReadAhead();
   // The next piece, what was read ahead first; valid until the next call; "" at the end.
   Async<StatusOr<std::string_view>> Next();
+  // Next() begins anew. False: more was handed out than what was read ahead, and is gone.
+  bool Rewind();
   // The answer is out: what comes is read without a rule of ours.
   void Untimed() { timed_ = false; }
 
@@ -40,7 +42,8 @@ class RequestBody {
   const uint64_t min_rate_;
   bool timed_;
   std::string ahead_;
-  bool handed_out_ = false;  // `ahead_`, at the last call.
+  bool handed_out_ = false;  // `ahead_`.
+  bool beyond_ = false;      // What follows it was asked for.
   bool ended_ = false;
   uint64_t received_ = 0;
   Duration waited_ = Duration(0);

@@ -1,10 +1,9 @@
 #include "proxy/upstream/upstream_connection.h"
 
-#include <fmt/format.h>
+#include <utility>
 
 #include "protocol/http/head.h"
 #include "proxy/admin/metrics.h"
-#include "proxy/net/dial.h"
 
 namespace weir {
 
@@ -12,17 +11,16 @@ namespace {
 constexpr size_t kMaxHeadBytes = 256 * 1024;
 }
 
-UpstreamConnection::UpstreamConnection(Worker& worker, int socket, SSL* ssl, Upstream& upstream,
-                                       CredentialClass credential, size_t endpoint,
-                                       uint64_t generation)
+UpstreamConnection::UpstreamConnection(OpenedUpstream opened, Upstream& upstream,
+                                       CredentialClass credential, size_t endpoint)
     : upstream_(upstream),
       credential_(credential),
       endpoint_(endpoint),
-      generation_(generation),
-      stream_(worker, socket, ssl),
-      reader_(stream_) {
+      generation_(opened.generation),
+      stream_(std::move(opened.stream)),
+      reader_(*stream_) {
   ProcessMetrics().upstream_connections.Add();
-  upstream_.endpoints().Join(endpoint_, worker, *this);
+  upstream_.endpoints().Join(endpoint_, stream_->worker(), *this);
 }
 
 UpstreamConnection::~UpstreamConnection() {
@@ -32,38 +30,17 @@ UpstreamConnection::~UpstreamConnection() {
 
 void UpstreamConnection::OnEndpointDead() {
   abandoned_ = true;
-  stream_.Cut();
+  stream_->Cut();
 }
 
 Async<StatusOr<std::unique_ptr<UpstreamConnection>>> UpstreamConnection::Open(
     Worker& worker, Upstream& upstream, CredentialClass credential, size_t endpoint,
     TimePoint deadline) {
-  const ServerUrl& url = upstream.url(endpoint);
-  const StatusOr<int> socket = co_await Dial(worker, url.host, url.port, deadline);
-  if (!socket.ok()) {
-    ProcessMetrics().upstream_failures.Add();
-    upstream.endpoints().NoteFailure(endpoint, worker.Now());
-    upstream.ReportFailed(endpoint, std::string(Message(socket.status())));
-    co_return socket.status();
-  }
-  // In this order: a connection of old credentials may count as one, but not the other way round.
-  const uint64_t generation = upstream.generation();
-  SSL* const ssl = upstream.tls(credential)->NewSsl(upstream.server_name(endpoint));
-  std::unique_ptr<UpstreamConnection> connection(
-      new UpstreamConnection(worker, *socket, ssl, upstream, credential, endpoint, generation));
-  connection->SetDeadline(deadline);
-  const Status shaken = co_await connection->stream_.Handshake(false);
-  connection->SetDeadline(TimePoint::max());
-  if (!shaken.ok()) {
-    const std::string text =
-        fmt::format("TLS handshake with {}: {}", upstream.authority(endpoint), Message(shaken));
-    ProcessMetrics().upstream_failures.Add();
-    upstream.endpoints().NoteFailure(endpoint, worker.Now());
-    upstream.ReportFailed(endpoint, text);
-    co_return Unavailable(text);
-  }
-  upstream.ReportReached(endpoint);
-  co_return connection;
+  StatusOr<OpenedUpstream> opened = co_await OpenUpstream(worker, upstream, credential, endpoint,
+                                                          /*offer_http2=*/false, deadline);
+  if (!opened.ok()) co_return opened.status();
+  co_return std::make_unique<UpstreamConnection>(*std::move(opened), upstream, credential,
+                                                 endpoint);
 }
 
 Status UpstreamConnection::WhatBroke(Status status) const {
@@ -72,7 +49,7 @@ Status UpstreamConnection::WhatBroke(Status status) const {
 }
 
 void UpstreamConnection::NoteHeard() {
-  upstream_.endpoints().NoteHeard(endpoint_, stream_.worker().Now());
+  upstream_.endpoints().NoteHeard(endpoint_, stream_->worker().Now());
 }
 
 Async<StatusOr<std::string_view>> UpstreamConnection::ReadBody() {
@@ -103,8 +80,8 @@ Async<Status> UpstreamConnection::SendHead(http::RequestHead head) {
   if (sending_.kind == Kind::kChunked) head.headers.Set("Transfer-Encoding", "chunked");
   std::string bytes;
   http::AppendRequestHead(head, bytes);
-  stream_.Write(bytes);
-  co_return WhatBroke(co_await stream_.Flush());
+  stream_->Write(bytes);
+  co_return WhatBroke(co_await stream_->Flush());
 }
 
 Async<Status> UpstreamConnection::SendBody(std::string_view piece) {
@@ -113,28 +90,27 @@ Async<Status> UpstreamConnection::SendBody(std::string_view piece) {
     char size[18];
     const std::string_view pieces[] = {
         {size, http::WriteChunkHead(piece.size(), size)}, piece, "\r\n"};
-    stream_.Write(pieces);
+    stream_->Write(pieces);
   } else {
     if (piece.size() > to_send_) co_return Internal("more body than its length");
     to_send_ -= piece.size();
     sent_ = to_send_ == 0;
-    stream_.Write(piece);
+    stream_->Write(piece);
   }
-  co_return WhatBroke(co_await stream_.Flush());
+  co_return WhatBroke(co_await stream_->Flush());
 }
 
 Async<Status> UpstreamConnection::EndBody() {
   if (!sent_ && sending_.kind == http::BodyFraming::Kind::kChunked) {
     sent_ = true;
-    stream_.Write(http::kLastChunk);
+    stream_->Write(http::kLastChunk);
   }
-  co_return WhatBroke(co_await stream_.Flush());
+  co_return WhatBroke(co_await stream_->Flush());
 }
 
 Async<StatusOr<http::ResponseHead>> UpstreamConnection::ReadHead(std::string_view method,
                                                                  Duration timeout) {
-  // Zero: no bound, as for a watch through a proxy that is quiet.
-  SetDeadline(timeout == Duration(0) ? TimePoint::max() : stream_.worker().Now() + timeout);
+  SetDeadline(timeout == Duration(0) ? TimePoint::max() : stream_->worker().Now() + timeout);
   const Duration rest = timeout == Duration(0) ? Duration(std::chrono::seconds(32)) : timeout;
   const StatusOr<std::string_view> bytes = co_await reader_.ReadHead(kMaxHeadBytes, rest);
   SetDeadline(TimePoint::max());
@@ -159,11 +135,11 @@ Async<StatusOr<http::ResponseHead>> UpstreamConnection::ReadHead(std::string_vie
 Stream& UpstreamConnection::SwitchProtocols(std::string& received) {
   keep_alive_ = false;
   received = reader_.TakeUnread();
-  return stream_;
+  return *stream_;
 }
 
 bool UpstreamConnection::reusable() const {
-  return sent_ && answered_ && keep_alive_ && reader_.body_done() && stream_.failure().ok();
+  return sent_ && answered_ && keep_alive_ && reader_.body_done() && stream_->failure().ok();
 }
 
 bool UpstreamConnection::Alive() { return current() && reader_.Poll(1) && reader_.buffered() == 0; }

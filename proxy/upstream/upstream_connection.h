@@ -11,11 +11,13 @@
 #include "protocol/http/message.h"
 #include "proxy/net/http1_reader.h"
 #include "proxy/net/stream.h"
+#include "proxy/upstream/open_upstream.h"
 #include "proxy/upstream/upstream.h"
+#include "proxy/upstream/upstream_exchange.h"
 
 namespace weir {
 
-class UpstreamConnection final : private Endpoints::Member {
+class UpstreamConnection final : public UpstreamExchange, private Endpoints::Member {
  public:
   // Dials `endpoint` and shakes hands. Unavailable says which address and why.
   static Async<StatusOr<std::unique_ptr<UpstreamConnection>>> Open(Worker& worker,
@@ -23,21 +25,26 @@ class UpstreamConnection final : private Endpoints::Member {
                                                                    CredentialClass credential,
                                                                    size_t endpoint,
                                                                    TimePoint deadline);
+  // Takes over what has been opened, of the same class and endpoint.
+  UpstreamConnection(OpenedUpstream opened, Upstream& upstream, CredentialClass credential,
+                     size_t endpoint);
   ~UpstreamConnection() override;
 
-  // Sends a request's head: origin-form target without the server's prefix, `Host` set here,
-  // framing by head.body.
-  Async<Status> SendHead(http::RequestHead head);
-  // A piece of the request's body, and its end.
-  Async<Status> SendBody(std::string_view piece);
-  Async<Status> EndBody();
+  // UpstreamExchange.
+  Async<Status> SendHead(http::RequestHead head) override;
+  Async<Status> SendBody(std::string_view piece) override;
+  Async<Status> EndBody() override;
+  Async<StatusOr<http::ResponseHead>> ReadHead(std::string_view method, Duration timeout) override;
+  Async<StatusOr<std::string_view>> ReadBody() override;
+  StatusOr<std::string_view> ReadBodyNow() override;
+  const http::HeaderList& trailers() const override { return reader_.trailers(); }
+  bool body_done() const override { return reader_.body_done(); }
+  void Abort() override { stream_->Close(); }
+  void SetDeadline(TimePoint deadline) override { stream_->SetDeadline(deadline); }
+  bool abandoned() const override { return abandoned_; }
+  bool was_kept() const override { return requests_ > 1; }
+  bool unprocessed() const override { return false; }
 
-  // The next response head, 1xx included. `method` as sent.
-  Async<StatusOr<http::ResponseHead>> ReadHead(std::string_view method, Duration timeout);
-  Async<StatusOr<std::string_view>> ReadBody();
-  StatusOr<std::string_view> ReadBodyNow();
-  const http::HeaderList& trailers() const { return reader_.trailers(); }
-  bool body_done() const { return reader_.body_done(); }
   // Takes what has arrived, at most `max_bytes`, for ReadBodyNow(). Ends the view of the last
   // piece.
   void Receive(size_t max_bytes) { reader_.Poll(max_bytes); }
@@ -50,16 +57,11 @@ class UpstreamConnection final : private Endpoints::Member {
   bool reusable() const;
   // Whether the peer is still there, and silent, as it must be between requests.
   bool Alive();
-  // Ends what runs on it: waits end with Cancelled.
-  void Abort() { stream_.Close(); }
 
-  void SetDeadline(TimePoint deadline) { stream_.SetDeadline(deadline); }
   CredentialClass credential() const { return credential_; }
   size_t endpoint() const { return endpoint_; }
   // Something came from its API server, which SwitchProtocols() has made another's to read.
   void NoteHeard();
-  // Whether its API server was found dead, and it was cut for that.
-  bool abandoned() const { return abandoned_; }
   // Requests begun on it.
   uint64_t requests() const { return requests_; }
   // Whether it was made with the credentials that are in use now.
@@ -68,8 +70,6 @@ class UpstreamConnection final : private Endpoints::Member {
   Endpoints::Request busy;             // The pool's: while somebody uses it.
 
  private:
-  UpstreamConnection(Worker& worker, int socket, SSL* ssl, Upstream& upstream,
-                     CredentialClass credential, size_t endpoint, uint64_t generation);
   void OnEndpointDead() override;
   // `status`, but that of a connection that was cut for its API server: that one is lost, and
   // nobody cancelled anything.
@@ -79,7 +79,7 @@ class UpstreamConnection final : private Endpoints::Member {
   const CredentialClass credential_;
   const size_t endpoint_;
   const uint64_t generation_;
-  Stream stream_;
+  const std::unique_ptr<Stream> stream_;
   Http1Reader reader_;
   http::BodyFraming sending_;
   uint64_t to_send_ = 0;

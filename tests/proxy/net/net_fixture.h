@@ -94,6 +94,8 @@ class TlsPair {
     options.cert_file = folder_.Write("tls.crt", server_cert_.pem);
     options.key_file = folder_.Write("tls.key", server_cert_.key_pem);
     server_ = TlsServerContext::Make(options).value();
+    options.http2 = false;
+    http1_server_ = TlsServerContext::Make(options).value();
     TlsClientContext::Options client;
     client.ca_pem = ca_.certificate().pem;
     client_ = TlsClientContext::Make(client).value();
@@ -103,6 +105,7 @@ class TlsPair {
   const TestCertificate& server_certificate() const { return server_cert_; }
   const TempFolder& folder() const { return folder_; }
   SSL* NewServer() const { return server_->NewSsl(); }
+  SSL* NewHttp1Server() const { return http1_server_->NewSsl(); }
   SSL* NewClient(const std::string& name = "localhost") const { return client_->NewSsl(name); }
   std::shared_ptr<const TlsServerContext> server() const { return server_; }
 
@@ -110,7 +113,7 @@ class TlsPair {
   TempFolder folder_;
   TestCa ca_;
   TestCertificate server_cert_;
-  std::shared_ptr<const TlsServerContext> server_;
+  std::shared_ptr<const TlsServerContext> server_, http1_server_;
   std::shared_ptr<const TlsClientContext> client_;
 };
 

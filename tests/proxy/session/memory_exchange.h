@@ -29,6 +29,7 @@ class MemoryExchange final : public Exchange {
   const CertificateVerdict& certificate() const override { return verdict; }
   const std::string& peer_address() const override { return address_; }
   Worker& worker() const override { return worker_; }
+  bool http2() const override { return over_http2; }
 
   Async<StatusOr<std::string_view>> ReadBody() override {
     if (pieces.empty()) co_return std::string_view();
@@ -112,8 +113,9 @@ class MemoryExchange final : public Exchange {
   }
 
   std::deque<std::string> pieces;  // Of the request's body.
-  CertificateVerdict verdict;      // Of the client's certificate.
-  bool block_writes = false;       // Each write fills the socket.
+  bool over_http2 = false;
+  CertificateVerdict verdict;  // Of the client's certificate.
+  bool block_writes = false;   // Each write fills the socket.
   bool blocked = false;
   std::vector<int> informed;
   size_t rechecks = 0;  // Of the certificate.

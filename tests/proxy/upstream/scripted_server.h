@@ -99,7 +99,7 @@ class ScriptedServer {
 
  private:
   static Async<void> Serve(ScriptedServer* self, int socket, size_t id) {
-    Stream stream(self->worker_, socket, self->tls_.NewServer());
+    Stream stream(self->worker_, socket, self->tls_.NewHttp1Server());
     const Status shaken = co_await stream.Handshake(true);
     if (!shaken.ok()) co_return;
     self->streams_[id] = &stream;
