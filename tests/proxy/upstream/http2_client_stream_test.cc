@@ -192,7 +192,7 @@ TEST_F(Http2ClientStreamTest, AbortAndDeadlineWakeWhoWaits) {
 
 TEST_F(Http2ClientStreamTest, ASlowReaderHoldsItsWindowAndStopsNobody) {
   constexpr size_t kWindow = 256 * 1024;
-  constexpr size_t kMuch = 16 << 20;
+  constexpr size_t kMuch = 4 << 20;
   Exchange slow = Begin();
   const Peer::Request first = peer_.Await(0);
   peer_.Head(first, 200);
