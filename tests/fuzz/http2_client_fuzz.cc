@@ -109,13 +109,15 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       process.worker.Spawn(Ask(session, method, &running));
     turn();
     constexpr char kSettings[] = {0, 0, 0, 4, 0, 0, 0, 0, 0};
-    Require(::write(both[1], kSettings, sizeof(kSettings)) == sizeof(kSettings));
+    Require(::send(both[1], kSettings, sizeof(kSettings), MSG_NOSIGNAL) == sizeof(kSettings));
     turn();
     // In pieces, as a socket might bring them.
     std::string_view bytes(reinterpret_cast<const char*>(data), size);
     for (size_t step = 1; !bytes.empty(); step = step * 3 % 4099 + 1) {
       const std::string_view piece = bytes.substr(0, step);
-      if (::write(both[1], piece.data(), piece.size()) != static_cast<ssize_t>(piece.size())) break;
+      if (::send(both[1], piece.data(), piece.size(), MSG_NOSIGNAL) !=
+          static_cast<ssize_t>(piece.size()))
+        break;
       bytes.remove_prefix(piece.size());
       turn();
     }
