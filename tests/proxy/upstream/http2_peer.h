@@ -136,7 +136,7 @@ class Http2Peer {
   void SendBytes(size_t connection, const std::string& bytes) {
     Run([&] {
       const auto found = connections_.find(connection);
-      if (found != connections_.end()) found->second->stream->Write(bytes);
+      if (found != connections_.end()) Write(*found->second->stream, bytes);
     });
   }
   void Reset(const Request& request, uint32_t code) {
@@ -173,6 +173,11 @@ class Http2Peer {
   void Run(Task task) {
     if (worker_.IsCurrent()) return task();
     CallOn(worker_, task);
+  }
+
+  // What the socket does not take goes out when it does.
+  static void Write(Stream& stream, const std::string& bytes) {
+    if (!stream.Write(bytes)) stream.OnDrained([] {});
   }
 
   static Async<void> Serve(Http2Peer* self, int socket, size_t id) {
@@ -223,12 +228,12 @@ class Http2Peer {
           if (frame.payload[at + 1] == NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE)
             c.initial_window = ReadNumber32(std::string_view(frame.payload).substr(at + 2));
         }
-        if (!ack) c.stream->Write(FrameBytes(NGHTTP2_SETTINGS, NGHTTP2_FLAG_ACK, 0, ""));
+        if (!ack) Write(*c.stream, FrameBytes(NGHTTP2_SETTINGS, NGHTTP2_FLAG_ACK, 0, ""));
         break;
       case NGHTTP2_PING:
         ++pings_;
         if (!ack && answers_pings)
-          c.stream->Write(FrameBytes(NGHTTP2_PING, NGHTTP2_FLAG_ACK, 0, frame.payload));
+          Write(*c.stream, FrameBytes(NGHTTP2_PING, NGHTTP2_FLAG_ACK, 0, frame.payload));
         break;
       case NGHTTP2_WINDOW_UPDATE:
         (frame.stream == 0 ? c.window : OutgoingOf(c, frame.stream).window) +=
@@ -248,8 +253,8 @@ class Http2Peer {
         }
         if (gives_back && !frame.payload.empty()) {
           const std::string size = Number32(static_cast<uint32_t>(frame.payload.size()));
-          c.stream->Write(FrameBytes(NGHTTP2_WINDOW_UPDATE, 0, 0, size) +
-                          FrameBytes(NGHTTP2_WINDOW_UPDATE, 0, frame.stream, size));
+          Write(*c.stream, FrameBytes(NGHTTP2_WINDOW_UPDATE, 0, 0, size) +
+                               FrameBytes(NGHTTP2_WINDOW_UPDATE, 0, frame.stream, size));
         }
         break;
       case NGHTTP2_RST_STREAM:
@@ -293,7 +298,7 @@ class Http2Peer {
       type = NGHTTP2_CONTINUATION;
       flags = 0;
     } while (!block.empty());
-    found->second->stream->Write(bytes);
+    Write(*found->second->stream, bytes);
   }
   void Pump(Connection& c) {
     constexpr int64_t kFrame = 16384;
@@ -308,8 +313,9 @@ class Http2Peer {
         const std::string part = out.bytes.substr(0, static_cast<size_t>(take));
         out.bytes.erase(0, part.size());
         const bool last = out.end && out.bytes.empty();
-        c.stream->Write(FrameBytes(
-            NGHTTP2_DATA, static_cast<uint8_t>(last ? NGHTTP2_FLAG_END_STREAM : 0), stream, part));
+        Write(*c.stream,
+              FrameBytes(NGHTTP2_DATA, static_cast<uint8_t>(last ? NGHTTP2_FLAG_END_STREAM : 0),
+                         stream, part));
       }
     }
   }
