@@ -38,7 +38,7 @@ struct Process {
         upstream(MakeUpstream()),
         pool(worker, upstream),
         shared{live, registry, *authenticator, *authorizer, *upstream},
-        service{shared, worker, pool, reviews, {}} {
+        service{shared, worker, pool, reviews} {
     config.max_header_fields = 32;
     config.max_header_bytes = 4096;
     config.http2_max_streams_per_connection = 4;
