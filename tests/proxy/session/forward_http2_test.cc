@@ -17,7 +17,7 @@ class ForwardHttp2Test : public SessionTest {
   ForwardHttp2Test()
       : peer_upstream_(MakePeerUpstream()),
         peer_pool_(worker_, peer_upstream_),
-        peer_service_{shared_, worker_, peer_pool_, reviews_, {}} {}
+        peer_service_{shared_, worker_, peer_pool_, reviews_} {}
   ~ForwardHttp2Test() override {
     CallOn(worker_, [this] { peer_pool_.Close(); });
     Peer::WaitUntil([] { return ProcessMetrics().upstream_http2_connections.value() == 0; });
