@@ -321,8 +321,8 @@ void AddAdmission(std::vector<Option>& table) {
   table.push_back(Count(kLimits, "max-watches", &Config::max_watches, 1, kMany,
                         "Watches from the cache at once; more are answered 429."));
   table.push_back(Count(kLimits, "max-forwarded-streams", &Config::max_forwarded_streams, 1, kMany,
-                        "Forwarded watches, logs, exec and the like at once, each a connection to "
-                        "the API server; more are answered 429."));
+                        "Forwarded watches, logs, exec and the like at once, over HTTP/1.1 each a "
+                        "connection to the API server; more are answered 429."));
   table.push_back(Bytes(kLimits, "max-bytes-inflight", &Config::max_bytes_inflight,
                         uint64_t{1} << 20,
                         "Bytes of the LISTs that are being sent from the cache; a LIST on top is "

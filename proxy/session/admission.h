@@ -50,7 +50,7 @@ class Admission {
     kForwardedRead,      // --max-requests-inflight.
     kForwardedWrite,     // --max-mutating-requests-inflight.
     kWatch,              // From the cache: --max-watches.
-    kForwardedStream,    // Watches, logs, exec …, each a connection: --max-forwarded-streams.
+    kForwardedStream,    // Watches, logs, exec …: --max-forwarded-streams.
     kProbe,              // /livez, /readyz, /healthz, forwarded: an address has a share.
     kUserConnection,     // With a client certificate: a share of --max-connections.
     kAddressConnection,  // --max-connections-per-address.

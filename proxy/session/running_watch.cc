@@ -137,8 +137,19 @@ bool RunningWatch::Lasts(TimePoint now) const {
          (starting_ && writable_ && std::chrono::system_clock::now() < identity_->expires);
 }
 
+// No handler is above it: what is thrown ends this watch, and nothing else.
 void RunningWatch::Turn() {
   if (watcher_ == nullptr) return;
+  try {
+    DoTurn();
+  } catch (const std::exception& failure) {
+    Log(LogLevel::kError, "A watch failed", {{"err", failure.what()}});
+    exchange_->Abort();
+    if (watcher_ != nullptr) Close();
+  }
+}
+
+void RunningWatch::DoTurn() {
   const TimePoint now = service_.worker.Now();
   if (!Lasts(now)) return Close();
   if (now >= parked_until_) {

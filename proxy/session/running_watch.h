@@ -49,6 +49,7 @@ class RunningWatch final : public WatchSink, public DueHeap::Member {
   void Wake();
   // Does what is to be done now.
   void Turn();
+  void DoTurn();
   // Nothing is written until the client takes bytes again.
   void Park();
   // Nothing follows: ends the answer.
@@ -72,7 +73,7 @@ class RunningWatch final : public WatchSink, public DueHeap::Member {
   TimePoint parked_until_ = TimePoint::max();  // The socket has to drain by then.
   TimePoint unverified_since_ = TimePoint::max();
   // Until it has caught up for the first time: a proof may have taken all the time there was.
-  bool starting_;
+  bool starting_ = false;
   bool writable_ = true;
   bool more_ = true;  // Something may wait in the log.
   bool ended_ = false;

@@ -4,6 +4,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -66,6 +67,10 @@ class MemoryExchange final : public Exchange {
     changed.Notify();
     return !blocked && !aborted;
   }
+  size_t Room() const override {
+    if (fails) throw std::runtime_error("no room to be found");
+    return SIZE_MAX;
+  }
   Async<Status> Drain() override {
     while (blocked && !aborted) co_await drained_.Wait();
     co_return aborted ? Cancelled("cut") : OkStatus();
@@ -117,6 +122,7 @@ class MemoryExchange final : public Exchange {
   CertificateVerdict verdict;  // Of the client's certificate.
   bool block_writes = false;   // Each write fills the socket.
   bool blocked = false;
+  bool fails = false;  // Whoever asks for room.
   std::vector<int> informed;
   size_t rechecks = 0;  // Of the certificate.
   std::optional<http::ResponseHead> head;

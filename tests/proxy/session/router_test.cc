@@ -412,6 +412,28 @@ TEST_F(RouterTest, AWatchThatFellBehindItsRevisionIsToldAndEnds) {
   EXPECT_TRUE(watch->finished);
 }
 
+TEST_F(RouterTest, AWatchThatFailsIsCutAlone) {
+  RunOn(worker_, [&]() -> Async<void> {
+    Running watch(worker_, Get("/api/v1/pods?watch=1&resourceVersion=0"));
+    Running other(worker_, Get("/api/v1/pods?watch=1&resourceVersion=0"));
+    watch.exchange.block_writes = true;
+    Begin(watch);
+    Begin(other);
+    co_await UntilBody(watch.exchange, "secret-of-a");
+    co_await UntilBody(other.exchange, "secret-of-a");
+    watch.exchange.fails = true;
+    watch.exchange.Unblock();
+    co_await watch.ended.Wait();
+    EXPECT_TRUE(watch.exchange.aborted);
+    log_.Put("default/new");
+    Publish();
+    co_await UntilBody(other.exchange, R"("name":"new")");
+    other.exchange.Leave();
+    co_await other.ended.Wait();
+    EXPECT_TRUE(service_.watches.empty());
+  });
+}
+
 TEST_F(RouterTest, WatchesEndWhenTheProcessStops) {
   RunOn(worker_, [&]() -> Async<void> {
     Running watch(worker_, Get("/api/v1/pods?watch=1&resourceVersion=0"));
