@@ -162,6 +162,7 @@ struct Metrics {
   ByLabel<ReviewLabel, Counter> token_reviews;  // Answers of upstream.
   ByLabel<ReviewLabel, Counter> access_reviews;
   Counter token_cache_hits, token_cache_misses;
+  Counter certificate_cache_hits, certificate_cache_misses;
   Counter access_cache_hits, access_cache_misses;
 
   // Requests to upstream.

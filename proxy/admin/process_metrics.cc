@@ -181,6 +181,10 @@ void WriteReviews(const Metrics& m, MetricsWriter& w) {
            "Look-ups of remembered token verdicts.");
   w.Sample({{"status", "hit"}}, m.token_cache_hits.value());
   w.Sample({{"status", "miss"}}, m.token_cache_misses.value());
+  w.Family("weir_authentication_certificate_cache_request_total", kCounter,
+           "Look-ups of remembered client certificates.");
+  w.Sample({{"status", "hit"}}, m.certificate_cache_hits.value());
+  w.Sample({{"status", "miss"}}, m.certificate_cache_misses.value());
   w.Family("weir_authorization_cache_request_total", kCounter,
            "Look-ups of remembered access verdicts.");
   w.Sample({{"status", "hit"}}, m.access_cache_hits.value());

@@ -10,6 +10,7 @@
 #include "proxy/admin/metrics.h"
 #include "proxy/auth/bearer_token.h"
 #include "proxy/auth/ca_bundle.h"
+#include "proxy/auth/certificate_cache.h"
 #include "proxy/auth/review_answer.h"
 #include "proxy/auth/review_flights.h"
 #include "proxy/auth/review_log.h"
@@ -92,6 +93,7 @@ class AuthenticatorImpl final : public Authenticator {
   AuthenticatorImpl(Options options, Bundles bundles)
       : options_(std::move(options)),
         bundles_(std::move(bundles)),
+        certificates_(options_.max_certificates),
         tokens_(options_),
         flights_({.max_in_flight = options_.max_in_flight, .max_waiting = options_.max_waiting}) {}
 
@@ -111,6 +113,7 @@ class AuthenticatorImpl final : public Authenticator {
     return bundles_;
   }
   bool MayBeFrontProxy(const Identity& subject) const;
+  CertificateVerdict VerifyAnew(const PresentedCertificates& certificates) const;
   void AskUpstream(std::string token, std::string tag, Executor& caller, ReviewClient& reviews,
                    absl::AnyInvocable<void(AuthResult)> done);
   using Expiry = std::optional<system_clock::time_point>;
@@ -120,6 +123,7 @@ class AuthenticatorImpl final : public Authenticator {
   const Options options_;
   mutable Mutex mutex_;
   Bundles bundles_ ABSL_GUARDED_BY(mutex_);
+  CertificateCache certificates_;
   TokenCache tokens_;
   ReviewLog log_{"TokenReview"};
   ReviewFlights flights_;
@@ -132,6 +136,18 @@ bool AuthenticatorImpl::MayBeFrontProxy(const Identity& subject) const {
 
 CertificateVerdict AuthenticatorImpl::Verify(const PresentedCertificates& certificates) {
   if (certificates.leaf.empty()) return {};
+  CertificateCache::Key key = CertificateCache::Key::Of(certificates);
+  if (auto known = certificates_.Find(key); known.has_value() && StillValid(*known)) {
+    ProcessMetrics().certificate_cache_hits.Add();
+    return *std::move(known);
+  }
+  ProcessMetrics().certificate_cache_misses.Add();
+  CertificateVerdict verdict = VerifyAnew(certificates);
+  certificates_.Put(std::move(key), verdict);
+  return verdict;
+}
+
+CertificateVerdict AuthenticatorImpl::VerifyAnew(const PresentedCertificates& certificates) const {
   const Bundles authorities = bundles();
   CertificateVerdict verdict;
   if (authorities.client != nullptr) {

@@ -74,6 +74,7 @@ class Authenticator {
     Duration token_negative_ttl = std::chrono::seconds(10);
     size_t max_tokens = 65536;
     size_t max_negative_tokens = 65536;
+    size_t max_certificates = 131072;  // Whose verdicts are kept; 0: none.
     size_t max_in_flight = 64;
     size_t max_waiting = 10000;
   };
@@ -83,7 +84,7 @@ class Authenticator {
   virtual ~Authenticator() = default;
 
   // Verifies as Go does (auth-and-forwarding A.2): pool members are anchors, clientAuth or any EKU,
-  // last CN, O → groups.
+  // last CN, O → groups. A good verdict is kept for as long as it stands.
   virtual CertificateVerdict Verify(const PresentedCertificates& certificates) = 0;
   // Whether a verdict made earlier still stands: same CA generation and nothing expired.
   virtual bool StillValid(const CertificateVerdict& verdict) const = 0;

@@ -7,6 +7,8 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+#include "proxy/net/tls_algorithms.h"
+
 namespace weir {
 
 namespace {
@@ -109,6 +111,33 @@ STACK_OF(X509_NAME) * CaNames(const std::vector<std::string>& subjects) {
 }
 #pragma GCC diagnostic pop
 
+struct FreeContext {
+  void operator()(SSL_CTX* ctx) const { SSL_CTX_free(ctx); }
+};
+
+// A key's file needs decoders that the context of the handshakes lacks.
+Status UseServerPair(SSL_CTX* ctx, const TlsServerContext::Options& options) {
+  const std::unique_ptr<SSL_CTX, FreeContext> reader(SSL_CTX_new(TLS_server_method()));
+  if (reader == nullptr) return Internal("SSL_CTX_new: " + ErrorText());
+  if (SSL_CTX_use_certificate_chain_file(reader.get(), options.cert_file.c_str()) != 1) {
+    return InvalidArgument(
+        fmt::format("--tls-cert-file: cannot load \"{}\": {}", options.cert_file, ErrorText()));
+  }
+  if (SSL_CTX_use_PrivateKey_file(reader.get(), options.key_file.c_str(), SSL_FILETYPE_PEM) != 1 ||
+      SSL_CTX_check_private_key(reader.get()) != 1) {
+    return InvalidArgument(
+        fmt::format("--tls-private-key-file: cannot use \"{}\" with the certificate in \"{}\": {}",
+                    options.key_file, options.cert_file, ErrorText()));
+  }
+  STACK_OF(X509)* chain = nullptr;
+  SSL_CTX_get0_chain_certs(reader.get(), &chain);
+  if (SSL_CTX_use_cert_and_key(ctx, SSL_CTX_get0_certificate(reader.get()),
+                               SSL_CTX_get0_privatekey(reader.get()), chain, 1) != 1) {
+    return Internal("the serving certificate: " + ErrorText());
+  }
+  return OkStatus();
+}
+
 bool IsIpAddress(const std::string& name) {
   unsigned char buffer[16];
   return inet_pton(AF_INET, name.c_str(), buffer) == 1 ||
@@ -118,7 +147,7 @@ bool IsIpAddress(const std::string& name) {
 }  // namespace
 
 StatusOr<std::shared_ptr<const TlsServerContext>> TlsServerContext::Make(const Options& options) {
-  SSL_CTX* ctx = SSL_CTX_new(TLS_server_method());
+  SSL_CTX* ctx = SSL_CTX_new_ex(HandshakeAlgorithms(), nullptr, TLS_server_method());
   if (ctx == nullptr) return Internal("SSL_CTX_new: " + ErrorText());
   std::shared_ptr<const TlsServerContext> context(new TlsServerContext(ctx));
   SetCommonOptions(ctx);
@@ -128,16 +157,7 @@ StatusOr<std::shared_ptr<const TlsServerContext>> TlsServerContext::Make(const O
       SSL_CTX_set_cipher_list(ctx, options.cipher_list.c_str()) != 1) {
     return InvalidArgument("--tls-cipher-suites: OpenSSL has none of them: " + ErrorText());
   }
-  if (SSL_CTX_use_certificate_chain_file(ctx, options.cert_file.c_str()) != 1) {
-    return InvalidArgument(
-        fmt::format("--tls-cert-file: cannot load \"{}\": {}", options.cert_file, ErrorText()));
-  }
-  if (SSL_CTX_use_PrivateKey_file(ctx, options.key_file.c_str(), SSL_FILETYPE_PEM) != 1 ||
-      SSL_CTX_check_private_key(ctx) != 1) {
-    return InvalidArgument(
-        fmt::format("--tls-private-key-file: cannot use \"{}\" with the certificate in \"{}\": {}",
-                    options.key_file, options.cert_file, ErrorText()));
-  }
+  WEIR_TRY(UseServerPair(ctx, options));
   SSL_CTX_set_alpn_select_cb(ctx, SelectProtocol, options.http2 ? ctx : nullptr);
   // A certificate is asked for, never required, and judged per request by the authenticator.
   SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, nullptr);

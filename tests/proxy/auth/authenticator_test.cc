@@ -6,7 +6,9 @@
 #include <openssl/evp.h>
 
 #include <filesystem>
+#include <thread>
 
+#include "proxy/admin/metrics.h"
 #include "tests/fakes/certificates.h"
 #include "tests/fakes/fake_reviews.h"
 #include "tests/fakes/manual_executor.h"
@@ -294,6 +296,84 @@ TEST_F(AuthenticatorTest, TheCaBundleIsReadAgainAndTheLastGoodOneStays) {
   EXPECT_TRUE(authenticator_->Reload().ok());
   EXPECT_FALSE(authenticator_->StillValid(before));
   EXPECT_EQ(Valid().kind, CertificateVerdict::Kind::kInvalid);
+}
+
+// How many certificates were parsed and checked, and not merely remembered.
+class VerifiedCertificates {
+ public:
+  uint64_t operator()() const {
+    return ProcessMetrics().certificate_cache_misses.value() - before_;
+  }
+
+ private:
+  const uint64_t before_ = ProcessMetrics().certificate_cache_misses.value();
+};
+
+TEST_F(AuthenticatorTest, ACertificateIsVerifiedOnceForAllItsConnections) {
+  const PresentedCertificates carol = {.leaf = ca_.Issue({.subject = {{"CN", "carol"}}}).der,
+                                       .others = {}};
+  const VerifiedCertificates verified;
+  const CertificateVerdict first = authenticator_->Verify(carol);
+  const CertificateVerdict second = authenticator_->Verify(carol);
+  EXPECT_EQ(verified(), 1u);
+  EXPECT_EQ(second.kind, CertificateVerdict::Kind::kValid);
+  EXPECT_EQ(second.identity, first.identity);  // One object.
+  EXPECT_EQ(second.not_after, first.not_after);
+  EXPECT_EQ(second.ca_generation, first.ca_generation);
+}
+
+TEST_F(AuthenticatorTest, OtherBytesOfTheSameNameAreVerified) {
+  const VerifiedCertificates verified;
+  const TestCa stranger("stranger");
+  EXPECT_EQ(Valid().kind, CertificateVerdict::Kind::kValid);
+  const CertificateSpec spec = {.subject = {{"O", "dev"}, {"CN", "carol"}}};
+  EXPECT_EQ(authenticator_->Verify({.leaf = stranger.Issue(spec).der, .others = {}}).kind,
+            CertificateVerdict::Kind::kInvalid);
+  // What came with the leaf is a part of the question.
+  const PresentedCertificates alone = {.leaf = ca_.Issue(spec).der, .others = {}};
+  EXPECT_EQ(authenticator_->Verify(alone).kind, CertificateVerdict::Kind::kValid);
+  EXPECT_EQ(authenticator_->Verify({.leaf = alone.leaf, .others = {"nonsense"}}).kind,
+            CertificateVerdict::Kind::kInvalid);
+  EXPECT_EQ(verified(), 4u);
+}
+
+TEST_F(AuthenticatorTest, ABadCertificateIsVerifiedEachTime) {
+  const PresentedCertificates old = {
+      .leaf = ca_.Issue({.subject = {{"CN", "mallory"}}, .valid_for_seconds = -1}).der,
+      .others = {}};
+  const VerifiedCertificates verified;
+  for (int i = 0; i < 3; ++i)
+    EXPECT_EQ(authenticator_->Verify(old).kind, CertificateVerdict::Kind::kInvalid);
+  EXPECT_EQ(verified(), 3u);
+}
+
+TEST_F(AuthenticatorTest, ARememberedCertificateEndsWithItselfAndItsAuthority) {
+  const PresentedCertificates brief = {
+      .leaf = ca_.Issue({.subject = {{"CN", "brief"}}, .valid_for_seconds = 2}).der, .others = {}};
+  const PresentedCertificates carol = {.leaf = ca_.Issue({.subject = {{"CN", "carol"}}}).der,
+                                       .others = {}};
+  EXPECT_EQ(authenticator_->Verify(brief).kind, CertificateVerdict::Kind::kValid);
+  EXPECT_EQ(authenticator_->Verify(carol).kind, CertificateVerdict::Kind::kValid);
+  std::this_thread::sleep_for(3s);
+  EXPECT_EQ(authenticator_->Verify(brief).kind, CertificateVerdict::Kind::kInvalid);
+
+  folder_.Write("ca.crt", TestCa("new").certificate().pem);
+  EXPECT_TRUE(authenticator_->Reload().ok());
+  EXPECT_EQ(authenticator_->Verify(carol).kind, CertificateVerdict::Kind::kInvalid);
+}
+
+TEST_F(AuthenticatorTest, RememberedCertificatesAreBounded) {
+  Make({.max_certificates = 2});
+  std::vector<PresentedCertificates> users;
+  for (const char* name : {"a", "b", "c"})
+    users.push_back({.leaf = ca_.Issue({.subject = {{"CN", name}}}).der, .others = {}});
+  for (const PresentedCertificates& user : users) authenticator_->Verify(user);
+  const VerifiedCertificates verified;
+  authenticator_->Verify(users[2]);
+  authenticator_->Verify(users[1]);
+  EXPECT_EQ(verified(), 0u);
+  authenticator_->Verify(users[0]);
+  EXPECT_EQ(verified(), 1u);
 }
 
 // A front proxy's certificate, and what it says.
