@@ -24,6 +24,7 @@
 #include "proxy/config/pem.h"
 #include "proxy/memory_trimmer.h"
 #include "proxy/net/listener.h"
+#include "proxy/rebalance/rebalancer.h"
 #include "proxy/session/connection.h"
 #include "proxy/session/http2_connection.h"
 #include "proxy/session/service.h"
@@ -192,6 +193,8 @@ struct Server::Impl {
   void OnEveryLane(const std::function<void(Lane&)>& task);
   std::vector<HealthCheck> Livez() const;
   std::vector<HealthCheck> Readyz() const;
+  ReplicaLoad Load() const;
+  Rebalancer::Process AsRebalanced();
 
   const Config config;  // As it was at the start.
   LiveConfig live{config};
@@ -204,6 +207,8 @@ struct Server::Impl {
   std::vector<std::unique_ptr<Lane>> lanes;
   std::unique_ptr<Registry> registry;
   std::unique_ptr<AdminServer> admin;
+  const std::string instance = NewInstance();
+  std::unique_ptr<Rebalancer> rebalancer;
   std::atomic<bool> shutting_down{false};
   bool drained = false;
 };
@@ -271,6 +276,7 @@ Status Server::Impl::OpenAdmin() {
     WriteUpstream(*upstream, writer);
     WriteProcess(writer);
   };
+  sources.rebalancez = [this] { return ToJson(Load()); };
   WEIR_ASSIGN_OR_RETURN(
       admin, AdminServer::Start(config.admin_host(), config.admin_port(), std::move(sources)));
   return OkStatus();
@@ -362,6 +368,37 @@ std::vector<HealthCheck> Server::Impl::Readyz() const {
   return checks;
 }
 
+// From any thread, as long as the lanes are there.
+ReplicaLoad Server::Impl::Load() const {
+  ReplicaLoad load;
+  load.instance = instance;
+  for (const auto& lane : lanes) {
+    load.connections += lane->service.http2_roll.taking();
+    load.leaving += lane->service.http2_roll.leaving();
+  }
+  const std::vector<HealthCheck> checks = Readyz();
+  load.ready = std::all_of(checks.begin(), checks.end(), [](const HealthCheck& check) {
+    return check.status.ok() || !check.required;
+  });
+  return load;
+}
+
+Rebalancer::Process Server::Impl::AsRebalanced() {
+  Rebalancer::Process process;
+  process.load = [this] { return Load(); };
+  process.closing = [this] { return shutting_down.load(); };
+  process.connections = [this] {
+    std::vector<size_t> connections;
+    for (const auto& lane : lanes) connections.push_back(lane->service.http2_roll.taking());
+    return connections;
+  };
+  process.send_away = [this](size_t worker, size_t count) {
+    Lane* const lane = lanes[worker].get();
+    lane->worker.Post([lane, count] { SendAwayHttp2(lane->service, count); });
+  };
+  return process;
+}
+
 Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 StatusOr<std::unique_ptr<Server>> Server::Start(const Config& config,
@@ -384,6 +421,9 @@ StatusOr<std::unique_ptr<Server>> Server::Start(const Config& config,
   std::unique_ptr<Server> server(new Server(std::move(impl)));
   server->impl_->StartLanes();
   WEIR_TRY(server->impl_->OpenAdmin());
+  server->impl_->rebalancer =
+      std::make_unique<Rebalancer>(server->impl_->live, server->impl_->AsRebalanced());
+  server->impl_->rebalancer->Start();
   Log(LogLevel::kInfo, "Serving securely",
       {{"address",
         fmt::format("{}:{}", config.bind_address, server->impl_->lanes.front()->listener->port())},
@@ -425,6 +465,7 @@ void Server::TakeUp(const Config& read) {
   for (const std::string& flag : changes.waiting)
     Log(LogLevel::kWarning, "Option is taken up at the next start", {{"flag", flag}});
   SetLogVerbosity(impl_->live->v);
+  impl_->rebalancer->Start();
 }
 
 void Server::BeginShutdown() { impl_->shutting_down = true; }
@@ -434,6 +475,7 @@ void Server::Drain() {
   if (s.drained) return;
   s.drained = true;
   s.shutting_down = true;
+  if (s.rebalancer != nullptr) s.rebalancer->Stop();
   s.shared->closing = true;
   s.OnEveryLane([](Lane& lane) { lane.listener->Close(); });
   s.shared->stopping = true;

@@ -87,6 +87,13 @@ AdminResponse MetricsPage(const AdminSources& sources) {
   return response;
 }
 
+AdminResponse RebalancePage(const AdminSources& sources) {
+  AdminResponse response;
+  response.content_type = "application/json";
+  response.body = sources.rebalancez();
+  return response;
+}
+
 }  // namespace
 
 AdminResponse AnswerAdmin(const http::RequestHead& head, const AdminSources& sources) {
@@ -98,6 +105,7 @@ AdminResponse AnswerAdmin(const http::RequestHead& head, const AdminSources& sou
   }
   const std::string_view path = head.path();
   if (path == "/metrics") return MetricsPage(sources);
+  if (path == "/rebalancez") return RebalancePage(sources);
   if (!path.starts_with('/')) return NotFoundPage();
   const size_t slash = path.find('/', 1);
   const std::string_view endpoint =

@@ -16,6 +16,7 @@ struct AdminSources {
   std::function<std::vector<HealthCheck>()> livez;
   std::function<std::vector<HealthCheck>()> readyz;
   std::function<void(MetricsWriter&)> metrics;
+  std::function<std::string()> rebalancez;  // JSON (rebalance/replica_load.h).
 };
 
 struct AdminResponse {
@@ -25,7 +26,8 @@ struct AdminResponse {
 };
 
 // /livez, /readyz and /healthz (as /livez) with ?verbose and ?exclude=, /livez/NAME for one check,
-// /metrics. GET and HEAD (whose body the caller leaves out); others are 405, other paths 404.
+// /metrics, /rebalancez for other replicas. GET and HEAD (whose body the caller leaves out); others
+// are 405, other paths 404.
 AdminResponse AnswerAdmin(const http::RequestHead& head, const AdminSources& sources);
 
 }  // namespace weir

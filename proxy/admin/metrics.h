@@ -154,9 +154,14 @@ struct Metrics {
   Gauge unsent_bytes;              // Sealed for peers that do not take them at once.
   Counter bad_requests;            // Refused by the HTTP parser.
   Gauge http2_connections;         // Of `connections`, those that speak HTTP/2.
+  Gauge http2_taking;              // Of these, those that take new streams.
   Gauge http2_streams;             // Open on them.
   Counter http2_goaways;           // Told to come back on another connection.
   Counter http2_floods;            // Ended because the client asked too much (http2_guard.h).
+
+  // Replicas (rebalance/rebalancer.h).
+  Counter rebalance_goaways;  // Of `http2_goaways`, those that were sent to spread clients.
+  Gauge rebalance_peers;      // Counted at the last look.
 
   // Authentication and authorisation.
   ByLabel<ReviewLabel, Counter> token_reviews;  // Answers of upstream.

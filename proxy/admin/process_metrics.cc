@@ -101,12 +101,14 @@ struct OneGauge {
 };
 
 void WriteSingles(const Metrics& m, MetricsWriter& w) {
-  const std::array<OneGauge, 10> gauges = {{
+  const std::array<OneGauge, 12> gauges = {{
       {"weir_longrunning_watches", "Watches served from the cache at present.", m.open_watches},
       {"weir_longrunning_upgrades", "Upgraded connections carried at present.", m.open_tunnels},
       {"weir_connections", "Client connections at present.", m.connections},
       {"weir_http2_connections", "Client connections at present that speak HTTP/2.",
        m.http2_connections},
+      {"weir_http2_connections_taking_requests",
+       "Of these, those whose clients were not told to connect anew.", m.http2_taking},
       {"weir_http2_streams", "Streams open on them.", m.http2_streams},
       {"weir_upstream_connections", "Connections to API servers at present.",
        m.upstream_connections},
@@ -117,12 +119,14 @@ void WriteSingles(const Metrics& m, MetricsWriter& w) {
       {"weir_tls_handshakes_in_flight", "TLS handshakes of clients that are under way.",
        m.tls_handshakes_in_flight},
       {"weir_unsent_bytes", "Bytes held for peers that do not take them at once.", m.unsent_bytes},
+      {"weir_rebalance_peers", "Other replicas whose connections were counted at the last look.",
+       m.rebalance_peers},
   }};
   for (const OneGauge& g : gauges) {
     w.Family(g.name, kGauge, g.help);
     w.Sample({}, g.gauge.value());
   }
-  const std::array<OneCounter, 16> counters = {{
+  const std::array<OneCounter, 17> counters = {{
       {"weir_watch_events_total", "Events sent to clients' watches.", m.watch_events},
       {"weir_watch_bytes_total", "Bytes of events sent to clients' watches.", m.watch_bytes},
       {"weir_watch_expired_total", "Watches ended with 410 because the log had moved on.",
@@ -141,6 +145,9 @@ void WriteSingles(const Metrics& m, MetricsWriter& w) {
       {"weir_bad_requests_total", "Requests refused before they had a meaning.", m.bad_requests},
       {"weir_http2_goaways_total", "HTTP/2 connections told to end after what is under way.",
        m.http2_goaways},
+      {"weir_rebalance_goaways_total",
+       "Of these, those that had more than their share of the replicas' connections as reason.",
+       m.rebalance_goaways},
       {"weir_upstream_http2_goaways_total",
        "HTTP/2 connections that an API server told to end after what was under way.",
        m.upstream_http2_goaways},

@@ -147,6 +147,13 @@ Status Wrong(std::string_view flag, std::string_view value, std::string_view rem
   return InvalidArgument(fmt::format("--{}=\"{}\": {}", flag, value, remedy));
 }
 
+// A name that a resolver can look up, or an address.
+bool IsHost(const std::string& host) {
+  return IsIpAddress(host) || std::all_of(host.begin(), host.end(), [](unsigned char c) {
+           return std::isalnum(c) != 0 || c == '-' || c == '.' || c == '_';
+         });
+}
+
 Status CheckAddresses(const Config& config) {
   if (!IsIpAddress(config.bind_address)) {
     return Wrong("bind-address", config.bind_address, "want an IP address such as 0.0.0.0 or ::");
@@ -159,6 +166,10 @@ Status CheckAddresses(const Config& config) {
     return Wrong("admin-bind-address", config.admin_bind_address,
                  "not a loopback address; use 127.0.0.1, or set --admin-allow-plaintext where only "
                  "probes and Prometheus can reach it");
+  }
+  for (const std::string& peer : config.rebalance_peers) {
+    if (const auto address = ParseHostPort(peer); !address.ok() || !IsHost(address->host))
+      return Wrong("rebalance-peers", peer, "want host:port, such as weir-admin.kube-system:8081");
   }
   for (const std::string& server : config.upstream_server) {
     if (const StatusOr<ServerUrl> url = ParseServerUrl(server); !url.ok()) {

@@ -50,6 +50,8 @@ struct Config {
   bool disable_http2_serving = false;
   uint32_t http2_max_streams_per_connection = 0;      // 0: upstream's default, 100.
   double goaway_chance = 0;                           // Of each request over HTTP/2; at most 0.02.
+  std::vector<std::string> rebalance_peers;           // host:port of admin ports; empty: never.
+  uint32_t rebalance_per_second = 10;                 // GOAWAYs of this process, at most.
   std::string admin_bind_address = "127.0.0.1:8081";  // See admin_host(), admin_port().
   bool admin_allow_plaintext = false;  // Permits an admin address that is not loopback.
   uint32_t workers = 0;  // 0 in flags means one per core; LoadConfig() fills the number in.

@@ -213,6 +213,16 @@ void AddRequestHeader(std::vector<Option>& table) {
                         "How the headers of a front proxy with the user's extra begin."));
 }
 
+void AddRebalance(std::vector<Option>& table) {
+  constexpr std::string_view kGroup = "Serving";
+  table.push_back(Texts(kGroup, "rebalance-peers", &Config::rebalance_peers,
+                        "host:port of the replicas' admin ports, such as a headless Service, each "
+                        "address of which is a replica; who has more than its share of the HTTP/2 "
+                        "connections sends the rest away. Empty: never."));
+  table.push_back(Count(kGroup, "rebalance-per-second", &Config::rebalance_per_second, 1, 100'000,
+                        "How many connections this replica sends away in a second, at most."));
+}
+
 void AddServing(std::vector<Option>& table) {
   constexpr std::string_view kGroup = "Serving";
   constexpr uint64_t kMaxPort = std::numeric_limits<uint16_t>::max();
@@ -249,8 +259,9 @@ void AddServing(std::vector<Option>& table) {
                         "Requests that a client may have under way on one HTTP/2 connection; 0: "
                         "100."));
   table.push_back(GoawayChance());
+  AddRebalance(table);
   table.push_back(Text(kGroup, "admin-bind-address", &Config::admin_bind_address,
-                       "host:port of /livez, /readyz and /metrics, in plain HTTP."));
+                       "host:port of /livez, /readyz, /metrics and /rebalancez, in plain HTTP."));
   table.push_back(Switch(kGroup, "admin-allow-plaintext", &Config::admin_allow_plaintext,
                          "Permits an admin address that is not loopback, though it is neither "
                          "encrypted nor authenticated."));
@@ -388,8 +399,12 @@ void AddProcess(std::vector<Option>& table) {
 
 // What is read anew wherever it is used, and not held by something that is made once.
 bool IsLive(const Option& option) {
-  constexpr std::string_view kOthers[] = {"http2-max-streams-per-connection", "goaway-chance",
-                                          "watch-reauthorize-interval", "v"};
+  constexpr std::string_view kOthers[] = {"http2-max-streams-per-connection",
+                                          "goaway-chance",
+                                          "rebalance-peers",
+                                          "rebalance-per-second",
+                                          "watch-reauthorize-interval",
+                                          "v"};
   return option.group == kLimits || std::ranges::find(kOthers, option.flag) != std::end(kOthers);
 }
 

@@ -26,9 +26,11 @@ void SetOption(int socket, int level, int option, int value) {
 
 constexpr const char* kLookup = "weir.dev/lookup";
 
+using TcpEndpoints = std::vector<net::ip::tcp::endpoint>;
+
 struct Lookup {
   boost::system::error_code error;
-  std::vector<net::ip::tcp::endpoint> endpoints;
+  TcpEndpoints endpoints;
 };
 
 // The system's resolver, which nothing can interrupt: whoever waits may have gone before it is
@@ -41,6 +43,26 @@ Async<void> LookUp(std::shared_ptr<Resolver> resolver, std::string host, uint16_
   lookup.error = error;
   for (const auto& entry : results) lookup.endpoints.push_back(entry.endpoint());
   found.Set(std::move(lookup));
+}
+
+Async<StatusOr<TcpEndpoints>> EndpointsOf(Worker& worker, std::string host, uint16_t port,
+                                          TimePoint deadline) {
+  boost::system::error_code parse_error;
+  const net::ip::address address = net::ip::make_address(host, parse_error);
+  if (!parse_error) co_return TcpEndpoints(1, net::ip::tcp::endpoint(address, port));
+  const Promise<Lookup> found(worker);
+  const auto resolver = std::make_shared<Resolver>(worker.io());
+  worker.Spawn(LookUp(resolver, host, port, found));
+  std::optional<Lookup> lookup = co_await found.Take(deadline);
+  // One that has not begun, behind others in the worker's resolver, is never made.
+  if (!lookup.has_value()) resolver->cancel();
+  if (!lookup.has_value() || lookup->error) {
+    const std::string why = lookup.has_value() ? lookup->error.message() : "i/o timeout";
+    Status failed = Unavailable(fmt::format("dial tcp: lookup {}: {}", host, why));
+    failed.SetPayload(kLookup, absl::Cord());
+    co_return failed;
+  }
+  co_return std::move(lookup->endpoints);
 }
 
 }  // namespace
@@ -56,30 +78,20 @@ void TuneSocket(int socket) {
   SetOption(socket, IPPROTO_TCP, TCP_NOTSENT_LOWAT, 128 * 1024);
 }
 
-Async<StatusOr<int>> Dial(Worker& worker, std::string host, uint16_t port, TimePoint deadline) {
-  boost::system::error_code parse_error;
-  const net::ip::address address = net::ip::make_address(host, parse_error);
-  std::vector<net::ip::tcp::endpoint> endpoints;
-  if (!parse_error) {
-    endpoints.emplace_back(address, port);
-  } else {
-    const Promise<Lookup> found(worker);
-    const auto resolver = std::make_shared<Resolver>(worker.io());
-    worker.Spawn(LookUp(resolver, host, port, found));
-    std::optional<Lookup> lookup = co_await found.Take(deadline);
-    // One that has not begun, behind others in the worker's resolver, is never made.
-    if (!lookup.has_value()) resolver->cancel();
-    if (!lookup.has_value() || lookup->error) {
-      const std::string why = lookup.has_value() ? lookup->error.message() : "i/o timeout";
-      Status failed = Unavailable(fmt::format("dial tcp: lookup {}: {}", host, why));
-      failed.SetPayload(kLookup, absl::Cord());
-      co_return failed;
-    }
-    endpoints = std::move(lookup->endpoints);
-  }
+Async<StatusOr<std::vector<std::string>>> LookUpHost(Worker& worker, std::string host,
+                                                     uint16_t port, TimePoint deadline) {
+  const StatusOr<TcpEndpoints> endpoints = co_await EndpointsOf(worker, host, port, deadline);
+  if (!endpoints.ok()) co_return endpoints.status();
+  std::vector<std::string> addresses;
+  for (const auto& endpoint : *endpoints) addresses.push_back(endpoint.address().to_string());
+  co_return addresses;
+}
 
+Async<StatusOr<int>> Dial(Worker& worker, std::string host, uint16_t port, TimePoint deadline) {
+  const StatusOr<TcpEndpoints> endpoints = co_await EndpointsOf(worker, host, port, deadline);
+  if (!endpoints.ok()) co_return endpoints.status();
   std::string failure = "no address";
-  for (const auto& endpoint : endpoints) {
+  for (const auto& endpoint : *endpoints) {
     const auto socket = std::make_shared<Socket>(worker.io());
     bool late = false;
     const Executor::TimerId timer = worker.After(deadline - worker.Now(), [socket, &late] {

@@ -1,8 +1,9 @@
-// Opens TCP connections.
+// Opens TCP connections, and looks up whose addresses a name is.
 #pragma once
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "protocol/base/status.h"
 #include "proxy/net/worker.h"
@@ -13,6 +14,11 @@ namespace weir {
 // addresses of `host` (a name or an IP address) in order until `deadline`. Unavailable names host,
 // port and cause.
 Async<StatusOr<int>> Dial(Worker& worker, std::string host, uint16_t port, TimePoint deadline);
+
+// The IP addresses of `host`, which is a name or one itself, as Dial() would try them. Unavailable
+// as there.
+Async<StatusOr<std::vector<std::string>>> LookUpHost(Worker& worker, std::string host,
+                                                     uint16_t port, TimePoint deadline);
 
 // Whether a Dial() failed because the name was not found, or not in time: nothing was asked of the
 // host itself.

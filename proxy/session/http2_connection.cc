@@ -82,4 +82,16 @@ void DrainHttp2(Service& service) {
   }
 }
 
+size_t SendAwayHttp2(Service& service, size_t count) {
+  size_t told = 0;
+  for (; told < count; ++told) {
+    Http2Session* const session = service.http2_roll.oldest();
+    if (session == nullptr) break;
+    session->GoAway();
+    session->Pump();
+  }
+  ProcessMetrics().rebalance_goaways.Add(told);
+  return told;
+}
+
 }  // namespace weir

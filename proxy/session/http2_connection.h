@@ -17,4 +17,9 @@ Async<void> ServeHttp2(std::shared_ptr<ClientConnection> client);
 // No new streams on the connections of this worker: they end with the last that is open.
 void DrainHttp2(Service& service);
 
+// No new streams on `count` of them, or as many as there are: what runs goes on, and their clients
+// connect anew for more. The oldest go first. Returns how many; O(that), however many others there
+// are. On the service's worker.
+size_t SendAwayHttp2(Service& service, size_t count);
+
 }  // namespace weir

@@ -60,6 +60,7 @@ Http2Session::Http2Session(std::shared_ptr<ClientConnection> client)
       max_streams_(client_->service.shared.config->http2_max_streams_per_connection > 0
                        ? client_->service.shared.config->http2_max_streams_per_connection
                        : kDefaultStreams),
+      entry_(client_->service.http2_roll, *this),
       guard_(worker().Now()),
       idle_since_(worker().Now()) {
   session_ = NewHttp2ServerSession(*this);
@@ -119,6 +120,7 @@ bool Http2Session::Receive(std::string_view bytes) {
   if (flood_ != nullptr) return EndWithFlood(), false;
   const bool broken = taken < 0 && taken != NGHTTP2_ERR_BAD_CLIENT_MAGIC;
   if (broken || protocol_error_) {
+    entry_.End();
     nghttp2_session_terminate_session(
         session_, protocol_error_ ? NGHTTP2_PROTOCOL_ERROR : NGHTTP2_INTERNAL_ERROR);
   }
@@ -128,6 +130,7 @@ bool Http2Session::Receive(std::string_view bytes) {
 
 void Http2Session::EndWithFlood() {
   if (std::exchange(terminated_, true)) return;
+  entry_.End();
   ProcessMetrics().http2_floods.Add();
   Log(LogLevel::kInfo, "Ending an HTTP/2 connection that asks too much",
       {{"srcIP", client_->address}, {"of", flood_}});
@@ -140,6 +143,7 @@ std::vector<std::shared_ptr<Http2Stream>> Http2Session::TakeNew() {
 
 void Http2Session::GoAway() {
   if (std::exchange(going_away_, true) || lost_) return;
+  entry_.Leave();
   ProcessMetrics().http2_goaways.Add();
   nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE,
                         nghttp2_session_get_last_proc_stream_id(session_), NGHTTP2_NO_ERROR,
@@ -299,6 +303,7 @@ void Http2Session::SettleClosed() {
 
 void Http2Session::Lost() {
   if (std::exchange(lost_, true)) return;
+  entry_.End();
   ProcessMetrics().http2_streams.Sub(static_cast<int64_t>(streams_.size()));
   for (auto& [id, stream] : streams_) closed_.push_back(std::move(stream));
   streams_.clear();

@@ -23,6 +23,7 @@
 #include "proxy/session/http2_frame_heads.h"
 #include "proxy/session/http2_guard.h"
 #include "proxy/session/http2_output.h"
+#include "proxy/session/http2_roll.h"
 #include "proxy/session/http2_stream.h"
 
 namespace weir {
@@ -118,6 +119,7 @@ class Http2Session final : public FlushQueue::Member,
   const http::HeadLimits limits_;
   const uint32_t max_streams_;
   nghttp2_session* session_ = nullptr;
+  Http2Roll::Entry entry_;
   Http2FrameHeads heads_;
   Http2Guard guard_;
 

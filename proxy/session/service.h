@@ -15,6 +15,7 @@
 #include "proxy/net/worker.h"
 #include "proxy/session/admission.h"
 #include "proxy/session/http2_output.h"
+#include "proxy/session/http2_roll.h"
 #include "proxy/session/live_identity_headers.h"
 #include "proxy/upstream/pool.h"
 
@@ -50,6 +51,7 @@ struct Service {
   HandshakeGate handshakes{worker};
   // Connections that speak HTTP/2, and what they send at the end of a turn.
   absl::flat_hash_set<Http2Session*> http2_sessions = {};
+  Http2Roll http2_roll{};
   FlushQueue flushes{worker};
 };
 

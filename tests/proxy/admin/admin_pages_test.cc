@@ -20,6 +20,7 @@ class AdminPagesTest : public ::testing::Test {
       writer.Family("weir_x", MetricType::kCounter, "X.");
       writer.Sample({}, uint64_t{1});
     };
+    sources.rebalancez = [] { return std::string("{}"); };
     http::RequestHead head;
     head.method = std::move(method);
     head.target = std::move(target);
@@ -60,6 +61,15 @@ TEST_F(AdminPagesTest, MetricsAreInPrometheusForm) {
   const AdminResponse response = Ask("/metrics");
   EXPECT_EQ(response.content_type, "text/plain; version=0.0.4; charset=utf-8");
   EXPECT_THAT(response.body, HasSubstr("weir_x 1\n"));
+}
+
+TEST_F(AdminPagesTest, OtherReplicasAreToldWhatThereIsToDo) {
+  const AdminResponse response = Ask("/rebalancez");
+  EXPECT_EQ(response.status, 200);
+  EXPECT_EQ(response.content_type, "application/json");
+  EXPECT_EQ(response.body, "{}");
+  EXPECT_EQ(Ask("/rebalancez", "POST").status, 405);
+  EXPECT_EQ(Ask("/rebalancez/x").status, 404);
 }
 
 TEST_F(AdminPagesTest, NothingElseIsThere) {

@@ -204,6 +204,26 @@ TEST_F(ConfigTest, FrontProxiesNeedAuthoritiesAndHeaderNames) {
               HasSubstr("--requestheader-group-headers=\"X_Remote_Group\""));
 }
 
+TEST_F(ConfigTest, ReplicasAreHostsWithPorts) {
+  const auto config = Load({"--rebalance-peers=weir-admin.kube-system:8081,[::1]:1",
+                            "--rebalance-peers=10.0.0.7:8081", "--rebalance-per-second=3"});
+  ASSERT_TRUE(config.ok()) << Text(config);
+  EXPECT_THAT(config->rebalance_peers,
+              ElementsAre("weir-admin.kube-system:8081", "[::1]:1", "10.0.0.7:8081"));
+  EXPECT_EQ(config->rebalance_per_second, 3u);
+  EXPECT_THAT(Load({})->rebalance_peers, IsEmpty());
+  EXPECT_EQ(Load({})->rebalance_per_second, 10u);
+  EXPECT_THAT(Load({"--rebalance-peers="})->rebalance_peers, IsEmpty());
+  for (const std::string peer : {"weir-admin", "weir-admin:0", "weir-admin:65536", ":8081",
+                                 "http://weir-admin:8081", "a b:1", "::1:8081", "a/b:1", "a@b:1"}) {
+    EXPECT_EQ(
+        Text(Load({"--rebalance-peers=ok:1," + peer})),
+        "--rebalance-peers=\"" + peer + "\": want host:port, such as weir-admin.kube-system:8081");
+  }
+  EXPECT_EQ(Text(Load({"--rebalance-per-second=0"})),
+            "--rebalance-per-second=\"0\": want a number from 1 to 100000");
+}
+
 TEST_F(ConfigTest, FlagsBeatTheFile) {
   const StatusOr<Config> config =
       LoadFile("securePort: 1\nlogWindow: 1m\ncacheNever: [pods, secrets]\n", {"--secure-port=2"});

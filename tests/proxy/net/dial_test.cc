@@ -9,6 +9,7 @@
 #include <cstring>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "proxy/net/listener.h"
 #include "tests/proxy/net/net_fixture.h"
@@ -33,6 +34,8 @@ namespace weir {
 namespace {
 
 using std::chrono::milliseconds;
+using ::testing::Contains;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 class DialTest : public ::testing::Test {
@@ -64,6 +67,19 @@ TEST_F(DialTest, AHangingLookupEndsAtTheDeadline) {
 TEST_F(DialTest, ANameThatIsNobodysIsTold) {
   const auto socket = DialFor("slow.test", 443, std::chrono::hours(1));
   EXPECT_THAT(std::string(Message(socket.status())), HasSubstr("lookup slow.test: Host not found"));
+}
+
+TEST_F(DialTest, ANameIsAllItsAddresses) {
+  const auto look_up = [this](const std::string& host) {
+    StatusOr<std::vector<std::string>> result = Internal("not looked up");
+    RunOn(worker_, [&]() -> Async<void> {
+      result = co_await LookUpHost(worker_, host, 443, worker_.Now() + std::chrono::hours(1));
+    });
+    return result;
+  };
+  EXPECT_THAT(look_up("localhost").value(), Contains("127.0.0.1"));
+  EXPECT_THAT(look_up("::1").value(), ElementsAre("::1"));
+  EXPECT_TRUE(IsLookupFailure(look_up("slow.test").status()));
 }
 
 TEST_F(DialTest, ANameIsFound) {

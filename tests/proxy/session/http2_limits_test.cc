@@ -95,6 +95,71 @@ TEST_F(Http2LimitsTest, AWatchOutlivesTheGoAwayOfItsConnection) {
   EXPECT_EQ(ReadToGoAway(), NGHTTP2_NO_ERROR);
 }
 
+// Who is told to go keeps its watch, and is counted apart; a connection that has just come is the
+// last to be told.
+TEST_F(Http2LimitsTest, TheOldestConnectionIsSentAwayAndItsWatchGoesOn) {
+  const auto taking = [this] { return service_.http2_roll.taking(); };
+  const auto leaving = [this] { return service_.http2_roll.leaving(); };
+  const auto send_away = [this](size_t count) {
+    size_t told = 0;
+    CallOn(worker_, [&] { told = SendAwayHttp2(service_, count); });
+    return told;
+  };
+  EXPECT_EQ(send_away(10), 0u);
+  ConnectHttp2();
+  SendGet(1, kWatch);
+  ReadBodyUntil(1, "of-b");
+  EXPECT_EQ(taking(), 1u);
+  // A second client, younger.
+  auto first_stream = std::move(stream_);
+  auto first_coder = std::move(coder_);
+  auto first_answers = std::move(answers_);
+  const std::string first_received = std::exchange(received_, {});
+  ConnectHttp2();
+  SendGet(1, kPodA);
+  EXPECT_EQ(ReadAnswer(1)[":status"], "200");
+  EXPECT_EQ(taking(), 2u);
+  EXPECT_EQ(leaving(), 0u);
+  const uint64_t goaways = ProcessMetrics().rebalance_goaways.value();
+  EXPECT_EQ(send_away(1), 1u);
+  EXPECT_EQ(ProcessMetrics().rebalance_goaways.value(), goaways + 1);
+  EXPECT_EQ(ProcessMetrics().http2_taking.value(), 1);
+  EXPECT_EQ(taking(), 1u);
+  EXPECT_EQ(leaving(), 1u);
+  ExpectAlive();  // The younger one was told nothing.
+  // And the second, too, of however many are asked for: it ends at once, as nothing runs on it.
+  EXPECT_EQ(send_away(10), 1u);
+  EXPECT_EQ(ReadToGoAway(), NGHTTP2_NO_ERROR);
+  WaitUntil([&] { return leaving() == 1; });
+  EXPECT_EQ(send_away(10), 0u);
+
+  stream_ = std::move(first_stream);
+  coder_ = std::move(first_coder);
+  answers_ = std::move(first_answers);
+  received_ = first_received;
+  goaway_ = -1;
+  CallOn(worker_, [&] {
+    log_.Put("default/c", {.note = "later"});
+    replica_->OnBatch(log_.Cut(), 1);
+  });
+  ReadBodyUntil(1, "later");
+  EXPECT_EQ(goaway_, NGHTTP2_NO_ERROR);
+  EXPECT_EQ(goaway_last_, 1u);
+  SendFrame(NGHTTP2_RST_STREAM, 0, 1, Number32(NGHTTP2_CANCEL));
+  EXPECT_EQ(ReadToGoAway(), NGHTTP2_NO_ERROR);
+  WaitUntil([&] { return leaving() == 0; });
+  EXPECT_EQ(taking(), 0u);
+}
+
+TEST_F(Http2LimitsTest, AConnectionThatIsLostIsNeitherHereNorLeaving) {
+  ConnectHttp2();
+  SendGet(1, kWatch);
+  ReadBodyUntil(1, "of-b");
+  Hang();
+  WaitUntil([this] { return service_.http2_roll.taking() == 0; });
+  EXPECT_EQ(service_.http2_roll.leaving(), 0u);
+}
+
 TEST_F(Http2LimitsTest, AnsweredStreamsHoldNothing) {
   ConnectHttp2();
   SendWindow(0, 1 << 30);
