@@ -146,7 +146,7 @@ void WriteSingles(const Metrics& m, MetricsWriter& w) {
       {"weir_http2_goaways_total", "HTTP/2 connections told to end after what is under way.",
        m.http2_goaways},
       {"weir_rebalance_goaways_total",
-       "Of these, those that had more than their share of the replicas' connections as reason.",
+       "HTTP/2 connections told so because this replica had more than its share of all.",
        m.rebalance_goaways},
       {"weir_upstream_http2_goaways_total",
        "HTTP/2 connections that an API server told to end after what was under way.",

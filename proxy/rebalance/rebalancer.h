@@ -1,9 +1,7 @@
 // Sends HTTP/2 clients of this replica to connect anew while it has more than its share of them.
 //
-//   every 5 s: /rebalancez of all replicas ─▶ share.h ─▶ plan ─▶ ten times a second: some of the
-//   excess
-//                                                               ─▶ GOAWAY, from the workers with
-//                                                               most
+//   every 5 s: /rebalancez of all replicas ─▶ share.h ─▶ a plan
+//   ten times a second, while there is one: GOAWAY to some, on the workers that have most
 //
 // Replicas agree on nothing: each looks at all, and the one that has too much is the only one to
 // act. Where its clients go then is the load balancer's to say.
