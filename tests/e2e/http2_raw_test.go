@@ -33,15 +33,26 @@ func dialHTTP2(t *testing.T, server string, user oracle.User) *h2conn {
 	must(t, err)
 	t.Cleanup(func() { _ = conn.Close() })
 	must(t, conn.SetDeadline(time.Now().Add(20*time.Second)))
-	c := &h2conn{Framer: http2.NewFramer(conn, conn), t: t, conn: conn}
+	c := newH2conn(conn)
+	c.t = t
+	must(t, c.greet())
+	return c
+}
+
+func newH2conn(conn *tls.Conn) *h2conn {
+	c := &h2conn{Framer: http2.NewFramer(conn, conn), conn: conn}
 	c.AllowIllegalWrites = true
 	c.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
 	c.SetMaxReadFrameSize(1 << 20)
 	c.coder = hpack.NewEncoder(&c.block)
-	_, err = conn.Write([]byte(http2.ClientPreface))
-	must(t, err)
-	must(t, c.WriteSettings())
 	return c
+}
+
+func (c *h2conn) greet() error {
+	if _, err := c.conn.Write([]byte(http2.ClientPreface)); err != nil {
+		return err
+	}
+	return c.WriteSettings()
 }
 
 func (c *h2conn) request(id uint32, end bool, fields ...h2field) error {
