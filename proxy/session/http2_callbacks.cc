@@ -4,6 +4,7 @@
 #include <new>
 #include <string_view>
 
+#include "proxy/session/http2_memory.h"
 #include "proxy/session/http2_session.h"
 
 namespace weir {
@@ -181,7 +182,7 @@ nghttp2_option* Options() {
 
 nghttp2_session* NewHttp2ServerSession(Http2Session& session) {
   nghttp2_session* made = nullptr;
-  if (nghttp2_session_server_new2(&made, Callbacks(), &session, Options()) != 0)
+  if (nghttp2_session_server_new3(&made, Callbacks(), &session, Options(), SessionMemory()) != 0)
     throw std::bad_alloc();
   return made;
 }
