@@ -38,11 +38,15 @@ bool IsConnectionSpecific(std::string_view name) {
   });
 }
 
+// No two answers share an Audit-Id: kept in the table of fields it would fill 4 KiB at both ends of
+// every connection, and push out what comes again.
 nghttp2_nv FieldOf(std::string_view name, std::string_view value) {
+  const bool unique = http::EqualsIgnoreCase(name, "audit-id");
   const auto bytes = [](std::string_view text) {
     return const_cast<uint8_t*>(reinterpret_cast<const uint8_t*>(text.data()));
   };
-  return {bytes(name), bytes(value), name.size(), value.size(), NGHTTP2_NV_FLAG_NONE};
+  const uint8_t flags = unique ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE;
+  return {bytes(name), bytes(value), name.size(), value.size(), flags};
 }
 
 // Of `chance`, once.

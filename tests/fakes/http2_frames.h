@@ -67,6 +67,8 @@ class HpackCoder {
     nghttp2_hd_inflate_end_headers(inflater_);
     return fields;
   }
+  // Bytes of the fields that the peer has had kept, as RFC 7541 §4.1 counts them.
+  size_t kept_bytes() const { return nghttp2_hd_inflate_get_dynamic_table_size(inflater_); }
   // Names of fields that came with the wish that nobody keeps them.
   std::vector<std::string> never_indexed;
 

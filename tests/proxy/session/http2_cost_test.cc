@@ -104,5 +104,22 @@ TEST_F(Http2CostTest, AWaitingWatchOfOneNameHoldsLittle) {
   EXPECT_LE((after - before) / kMore, 1400);
 }
 
+// An answer's own fields (Audit-Id) are not kept by either end of a connection.
+TEST_F(Http2CostTest, MoreAnswersKeepNoMoreFields) {
+  ConnectHttp2();
+  const auto ask = [&](int times) {
+    for (; times > 0; --times, next_ += 2) {
+      SendGet(next_, "/api/v1/pods?resourceVersion=0");
+      ASSERT_EQ(ReadAnswer(next_)[":status"], "200");
+    }
+  };
+  ask(3);
+  const size_t few = coder_->kept_bytes();
+  ask(60);
+  constexpr size_t kDates = 10 * 70;  // One of each second.
+  EXPECT_LE(coder_->kept_bytes(), few + kDates);
+  EXPECT_GT(few, 0u);
+}
+
 }  // namespace
 }  // namespace weir
