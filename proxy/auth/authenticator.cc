@@ -25,6 +25,8 @@ using std::chrono::system_clock;
 // How long past its `exp` upstream accepts a token.
 constexpr auto kExpiryLeeway = std::chrono::minutes(1);
 
+constexpr auto kNoFrontProxy = std::chrono::minutes(1);
+
 constexpr std::string_view kClientCa = "client-ca-file";
 constexpr std::string_view kFrontProxyCa = "requestheader-client-ca-file";
 constexpr std::string_view kAnonymous = "system:anonymous";
@@ -137,13 +139,17 @@ bool AuthenticatorImpl::MayBeFrontProxy(const Identity& subject) const {
 CertificateVerdict AuthenticatorImpl::Verify(const PresentedCertificates& certificates) {
   if (certificates.leaf.empty()) return {};
   CertificateCache::Key key = CertificateCache::Key::Of(certificates);
-  if (auto known = certificates_.Find(key); known.has_value() && StillValid(*known)) {
+  const TimePoint now = std::chrono::steady_clock::now();
+  if (auto known = certificates_.Find(key, now); known.has_value() && StillValid(*known)) {
     ProcessMetrics().certificate_cache_hits.Add();
     return *std::move(known);
   }
   ProcessMetrics().certificate_cache_misses.Add();
   CertificateVerdict verdict = VerifyAnew(certificates);
-  certificates_.Put(std::move(key), verdict);
+  // That it is no front proxy's may be of a passing reason, such as an authority that is not valid
+  // yet.
+  const bool lasts = verdict.front_proxy || options_.front_proxy_ca_file.empty();
+  certificates_.Put(std::move(key), verdict, lasts ? TimePoint::max() : now + kNoFrontProxy);
   return verdict;
 }
 

@@ -26,16 +26,16 @@ CertificateCache::Key CertificateCache::Key::Of(const PresentedCertificates& cer
   return key;
 }
 
-std::optional<CertificateVerdict> CertificateCache::Find(const Key& key) {
+std::optional<CertificateVerdict> CertificateCache::Find(const Key& key, TimePoint now) {
   const MutexLock lock(mutex_);
-  const CertificateVerdict* const found = verdicts_.Find(key.all, TimePoint::min());
+  const CertificateVerdict* const found = verdicts_.Find(key.all, now);
   return found == nullptr ? std::nullopt : std::optional(*found);
 }
 
-void CertificateCache::Put(Key key, const CertificateVerdict& verdict) {
+void CertificateCache::Put(Key key, const CertificateVerdict& verdict, TimePoint until) {
   if (verdict.kind != CertificateVerdict::Kind::kValid) return;
   const MutexLock lock(mutex_);
-  verdicts_.Put(std::move(key.all), key.leaf, verdict, TimePoint::max());
+  verdicts_.Put(std::move(key.all), key.leaf, verdict, until);
 }
 
 }  // namespace weir

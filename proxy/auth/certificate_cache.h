@@ -29,9 +29,9 @@ class CertificateCache {
     static Key Of(const PresentedCertificates& certificates);
   };
 
-  std::optional<CertificateVerdict> Find(const Key& key);
-  // Keeps a valid one, and no other.
-  void Put(Key key, const CertificateVerdict& verdict);
+  std::optional<CertificateVerdict> Find(const Key& key, TimePoint now);
+  // Keeps a valid one until then, and no other.
+  void Put(Key key, const CertificateVerdict& verdict, TimePoint until);
 
  private:
   // One leaf with ever other intermediates beside it displaces only its own.

@@ -125,8 +125,9 @@ bool OnlyTheDefaultProvider() {
 
 OSSL_LIB_CTX* Make() {
   OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG, nullptr);
+  if (!OnlyTheDefaultProvider()) return nullptr;  // Before another one is loaded beside its own.
   OSSL_PROVIDER* const provider = OSSL_PROVIDER_try_load(nullptr, "default", 1);
-  if (provider == nullptr || !OnlyTheDefaultProvider()) return nullptr;
+  if (provider == nullptr) return nullptr;
   lender = new Lender(provider);
   OSSL_LIB_CTX* const context = OSSL_LIB_CTX_new();
   if (context == nullptr) return nullptr;

@@ -114,10 +114,25 @@ STACK_OF(X509_NAME) * CaNames(const std::vector<std::string>& subjects) {
 struct FreeContext {
   void operator()(SSL_CTX* ctx) const { SSL_CTX_free(ctx); }
 };
+using OwnedContext = std::unique_ptr<SSL_CTX, FreeContext>;
 
-// A key's file needs decoders that the context of the handshakes lacks.
-Status UseServerPair(SSL_CTX* ctx, const TlsServerContext::Options& options) {
-  const std::unique_ptr<SSL_CTX, FreeContext> reader(SSL_CTX_new(TLS_server_method()));
+// With the algorithms of `library`, and the pair that `reader` has. Null: those have none for it.
+OwnedContext WithPairOf(SSL_CTX* reader, OSSL_LIB_CTX* library) {
+  OwnedContext ctx(SSL_CTX_new_ex(library, nullptr, TLS_server_method()));
+  STACK_OF(X509)* chain = nullptr;
+  SSL_CTX_get0_chain_certs(reader, &chain);
+  if (ctx == nullptr || SSL_CTX_use_cert_and_key(ctx.get(), SSL_CTX_get0_certificate(reader),
+                                                 SSL_CTX_get0_privatekey(reader), chain, 1) != 1) {
+    ERR_clear_error();
+    return nullptr;
+  }
+  return ctx;
+}
+
+// A context with the serving pair. A key's file needs decoders that handshakes do not, and a key of
+// another kind than the common ones needs all of OpenSSL.
+StatusOr<OwnedContext> ReadServerPair(const TlsServerContext::Options& options) {
+  OwnedContext reader(SSL_CTX_new(TLS_server_method()));
   if (reader == nullptr) return Internal("SSL_CTX_new: " + ErrorText());
   if (SSL_CTX_use_certificate_chain_file(reader.get(), options.cert_file.c_str()) != 1) {
     return InvalidArgument(
@@ -129,13 +144,8 @@ Status UseServerPair(SSL_CTX* ctx, const TlsServerContext::Options& options) {
         fmt::format("--tls-private-key-file: cannot use \"{}\" with the certificate in \"{}\": {}",
                     options.key_file, options.cert_file, ErrorText()));
   }
-  STACK_OF(X509)* chain = nullptr;
-  SSL_CTX_get0_chain_certs(reader.get(), &chain);
-  if (SSL_CTX_use_cert_and_key(ctx, SSL_CTX_get0_certificate(reader.get()),
-                               SSL_CTX_get0_privatekey(reader.get()), chain, 1) != 1) {
-    return Internal("the serving certificate: " + ErrorText());
-  }
-  return OkStatus();
+  if (OwnedContext quick = WithPairOf(reader.get(), HandshakeAlgorithms())) return quick;
+  return reader;
 }
 
 bool IsIpAddress(const std::string& name) {
@@ -147,9 +157,10 @@ bool IsIpAddress(const std::string& name) {
 }  // namespace
 
 StatusOr<std::shared_ptr<const TlsServerContext>> TlsServerContext::Make(const Options& options) {
-  SSL_CTX* ctx = SSL_CTX_new_ex(HandshakeAlgorithms(), nullptr, TLS_server_method());
-  if (ctx == nullptr) return Internal("SSL_CTX_new: " + ErrorText());
-  std::shared_ptr<const TlsServerContext> context(new TlsServerContext(ctx));
+  StatusOr<OwnedContext> read = ReadServerPair(options);
+  if (!read.ok()) return read.status();
+  SSL_CTX* const ctx = read->get();
+  std::shared_ptr<const TlsServerContext> context(new TlsServerContext(read->release()));
   SetCommonOptions(ctx);
   SSL_CTX_set_num_tickets(ctx, 0);
   if (options.tls13_only) SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION);
@@ -157,7 +168,6 @@ StatusOr<std::shared_ptr<const TlsServerContext>> TlsServerContext::Make(const O
       SSL_CTX_set_cipher_list(ctx, options.cipher_list.c_str()) != 1) {
     return InvalidArgument("--tls-cipher-suites: OpenSSL has none of them: " + ErrorText());
   }
-  WEIR_TRY(UseServerPair(ctx, options));
   SSL_CTX_set_alpn_select_cb(ctx, SelectProtocol, options.http2 ? ctx : nullptr);
   // A certificate is asked for, never required, and judged per request by the authenticator.
   SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, nullptr);

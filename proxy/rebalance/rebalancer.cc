@@ -16,6 +16,9 @@ namespace {
 
 constexpr Duration kTick = std::chrono::milliseconds(1000 / kTicksPerSecond);
 constexpr Duration kBetweenWarnings = std::chrono::minutes(1);
+// A client that has been told and has nothing to ask is back by then: 90 s, where a look is 5.
+constexpr int kLooksOfPause = 18;
+constexpr int kMaxLooksOfPause = 720;  // An hour.
 
 Duration Jittered(Duration interval) {
   thread_local std::minstd_rand random{std::random_device{}()};
@@ -35,7 +38,10 @@ std::vector<HostPort> NamesOf(const Config& config) {
 }  // namespace
 
 Rebalancer::Rebalancer(const LiveConfig& config, Process process, Duration interval)
-    : config_(config), process_(std::move(process)), interval_(interval) {}
+    : config_(config),
+      process_(std::move(process)),
+      interval_(interval),
+      pause_(interval * kLooksOfPause) {}
 
 Rebalancer::~Rebalancer() {
   Stop();
@@ -85,19 +91,37 @@ void Rebalancer::Decide(const ReplicaLoad& mine, const std::vector<ReplicaLoad>&
     if (replica.ready && replica.instance != mine.instance) peers.push_back(replica);
   ProcessMetrics().rebalance_peers.Set(static_cast<int64_t>(peers.size()));
   const Share share = ShareOf(mine, peers);
+  const bool paused = worker_.Now() < next_plan_;
+  if (share.excess == 0 && !paused && !plan_.has_value()) last_excess_ = 0;
   if (share.excess == 0 || !mine.ready) return Rest();
   if (!plan_.has_value()) {
-    sent_ = 0;
-    Log(LogLevel::kInfo, "Sending clients away: more than the share of this replica",
-        {{"connections", mine.connections}, {"share", share.connections}, {"peers", peers.size()}});
+    if (paused) return;
+    Begin(share, peers.size());
+  } else {
+    plan_->LookAgain(share);
   }
+}
+
+void Rebalancer::Begin(const Share& share, size_t peers) {
+  Log(LogLevel::kInfo, "Sending clients away: more than the share of this replica",
+      {{"excess", share.excess}, {"share", share.connections}, {"peers", peers}});
+  if (last_excess_ != 0 && share.excess >= last_excess_ - last_excess_ / 4) {
+    pause_ = std::min<Duration>(pause_ * 2, interval_ * kMaxLooksOfPause);
+    Log(LogLevel::kWarning, "Clients that were sent away came back to this replica",
+        {{"excess", share.excess}, {"nextAfter", FormatDuration(pause_)}});
+  } else {
+    pause_ = interval_ * kLooksOfPause;
+  }
+  last_excess_ = share.excess;
+  sent_ = 0;
   plan_.emplace(share);
 }
 
-// Nothing is to be sent away.
+// Nothing is to be sent away for a while.
 void Rebalancer::Rest() {
   if (!plan_.has_value()) return;
   plan_.reset();
+  next_plan_ = worker_.Now() + pause_;
   Log(LogLevel::kInfo, "No more clients are sent away", {{"sent", sent_}});
 }
 
@@ -113,6 +137,7 @@ void Rebalancer::SendSome() {
   const std::vector<size_t> by_worker = SpreadOver(connections, count);
   for (size_t i = 0; i < by_worker.size(); ++i)
     if (by_worker[i] > 0) process_.send_away(i, by_worker[i]);
+  if (plan_->done()) Rest();
 }
 
 void Rebalancer::WarnOf(const std::vector<ReplicaAnswers::Silent>& silent) {

@@ -1,7 +1,10 @@
 // Sends HTTP/2 clients of this replica to connect anew while it has more than its share of them.
 //
-//   every 5 s: /rebalancez of all replicas ─▶ share.h ─▶ a plan
+//   every 5 s: /rebalancez of all replicas ─▶ share.h ─▶ a plan, or less of the one there is
 //   ten times a second, while there is one: GOAWAY to some, on the workers that have most
+//   after it: a pause, so that those who were told are somewhere before the next plan
+//
+// Where a plan has not helped, as the clients came back here, the next pause is twice as long.
 //
 // Replicas agree on nothing: each looks at all, and the one that has too much is the only one to
 // act. Where its clients go then is the load balancer's to say.
@@ -59,6 +62,7 @@ class Rebalancer {
   Async<void> Run();
   Async<void> Look();
   void Decide(const ReplicaLoad& mine, const std::vector<ReplicaLoad>& replicas);
+  void Begin(const Share& share, size_t peers);
   void Rest();
   void SendSome();
   void WarnOf(const std::vector<ReplicaAnswers::Silent>& silent);
@@ -70,8 +74,11 @@ class Rebalancer {
   Worker worker_{0};
 
   // Of the worker's thread.
-  std::optional<ShedPlan> plan_;  // There is one while this replica has too much.
-  uint64_t sent_ = 0;             // Since there is.
+  std::optional<ShedPlan> plan_;
+  uint64_t sent_ = 0;         // Since there is one.
+  uint64_t last_excess_ = 0;  // That the last plan was for; 0: there was none, or it has helped.
+  Duration pause_;            // After the plan that is, or was last.
+  TimePoint next_plan_ = TimePoint::min();
   uint64_t tick_ = 0;
   TimePoint next_tick_ = TimePoint::min();
   TimePoint next_warning_ = TimePoint::min();

@@ -34,6 +34,14 @@ class ShedPlan {
  public:
   explicit ShedPlan(const Share& share) : share_(share.connections), left_(share.excess) {}
 
+  // By a later look: never more than was left. Who was sent away and had nothing to wait for is
+  // nowhere until he asks again, so that the share falls meanwhile.
+  void LookAgain(const Share& share) {
+    share_ = share.connections;
+    left_ = std::min(left_, share.excess);
+  }
+  bool done() const { return left_ == 0; }
+
   // How many of `most` go now, where there are `connections` at present: what left by itself need
   // not be sent, and what came since the look is the next look's.
   uint64_t Take(uint64_t connections, uint64_t most) {

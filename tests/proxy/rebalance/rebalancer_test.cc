@@ -35,11 +35,16 @@ class RebalancerTest : public ::testing::Test {
     };
     process.send_away = [this](size_t worker, size_t count) {
       const std::lock_guard lock(mutex_);
-      connections_.at(worker) -= count;
-      leaving_ += count;
+      if (after_ != After::kBack) connections_.at(worker) -= count;
+      if (after_ == After::kLeaving) leaving_ += count;
       ++orders_;
+      sent_ += count;
     };
     return process;
+  }
+  size_t sent() {
+    const std::lock_guard lock(mutex_);
+    return sent_;
   }
   // With the names of `replicas`, and of this one.
   void Start(const std::vector<const FakeReplica*>& replicas) {
@@ -80,6 +85,11 @@ class RebalancerTest : public ::testing::Test {
   bool ready_ = true;
   int looks_ = 0;
   size_t orders_ = 0;
+  size_t sent_ = 0;
+  // Where those are who were sent away: here, as their watches run; nowhere, as they had none; here
+  // again.
+  enum class After { kLeaving, kNowhere, kBack };
+  After after_ = After::kLeaving;
   std::atomic<bool> closing_{false};
   std::unique_ptr<Rebalancer> rebalancer_;
 };
@@ -105,6 +115,29 @@ TEST_F(RebalancerTest, NotFasterThanItMay) {
   WaitUntil([this] { return orders() >= 5; });
   EXPECT_GE(std::chrono::steady_clock::now() - begun, 390ms);  // The first goes at once.
   EXPECT_LE(120 - connections()[0] - connections()[1], orders());
+}
+
+TEST_F(RebalancerTest, WhoIsNowhereMeanwhileIsNotMissed) {
+  after_ = After::kNowhere;  // The share falls with each.
+  FakeReplica other(0);
+  Start({&other});
+  WaitUntil([this] { return sent() >= 60; });
+  WaitForLooks();
+  EXPECT_EQ(sent(), 60u);
+}
+
+TEST_F(RebalancerTest, WhereClientsComeBackTheyAreSentEverMoreSeldom) {
+  after_ = After::kBack;
+  FakeReplica other(0);
+  Start({&other});
+  WaitUntil([this] { return sent() >= 60; });
+  const auto first = std::chrono::steady_clock::now();
+  WaitUntil([this] { return sent() >= 120; });
+  const auto second = std::chrono::steady_clock::now();
+  EXPECT_GE(second - first, 170ms);  // Eighteen looks.
+  WaitUntil([this] { return sent() >= 180; });
+  EXPECT_GE(std::chrono::steady_clock::now() - second, 340ms);
+  EXPECT_EQ(sent(), 180u);
 }
 
 TEST_F(RebalancerTest, WhoIsAloneKeepsAll) {

@@ -107,6 +107,9 @@ TEST_F(Http2LimitsTest, TheOldestConnectionIsSentAwayAndItsWatchGoesOn) {
   };
   EXPECT_EQ(send_away(10), 0u);
   ConnectHttp2();
+  SendFrame(NGHTTP2_PING, 0, 0, "12345678");
+  ReadFramesUntil([](const Frame& frame) { return frame.type == NGHTTP2_PING; });
+  EXPECT_EQ(taking(), 0u) << "who has asked nothing is nobody yet";
   SendGet(1, kWatch);
   ReadBodyUntil(1, "of-b");
   EXPECT_EQ(taking(), 1u);
