@@ -19,6 +19,7 @@ std::string Sha256(const std::string& bytes) {
 CertificateCache::Key CertificateCache::Key::Of(const PresentedCertificates& certificates) {
   Key key;
   key.leaf = Sha256(certificates.leaf);
+  key.leaf_bytes = certificates.leaf.size();
   key.all = key.leaf;
   if (certificates.others.empty()) return key;
   for (const std::string& other : certificates.others) key.all += Sha256(other);
@@ -33,7 +34,7 @@ std::optional<CertificateVerdict> CertificateCache::Find(const Key& key, TimePoi
 }
 
 void CertificateCache::Put(Key key, const CertificateVerdict& verdict, TimePoint until) {
-  if (verdict.kind != CertificateVerdict::Kind::kValid) return;
+  if (verdict.kind != CertificateVerdict::Kind::kValid || key.leaf_bytes > kMaxLeafBytes) return;
   const MutexLock lock(mutex_);
   verdicts_.Put(std::move(key.all), key.leaf, verdict, until);
 }

@@ -26,11 +26,16 @@ class CertificateCache {
   // What names the certificates in here. O(bytes presented).
   struct Key {
     std::string all, leaf;
+    size_t leaf_bytes = 0;
     static Key Of(const PresentedCertificates& certificates);
   };
 
+  // Certificates of programs and nodes have 400 to 1,500.
+  static constexpr size_t kMaxLeafBytes = 4096;
+
   std::optional<CertificateVerdict> Find(const Key& key, TimePoint now);
-  // Keeps a valid one until then, and no other.
+  // Keeps a valid one until then, and no other; nor one whose leaf is so large that its user may be
+  // too: what is kept has to be bounded, whatever an authority signs.
   void Put(Key key, const CertificateVerdict& verdict, TimePoint until);
 
  private:

@@ -1,7 +1,7 @@
 // OpenSSL's default provider without what no handshake of ours can use.
 //
 // OpenSSL 3 finds the decoder of a peer's public key by asking every decoder and every key type it
-// has, some two hundred of them, each under a lock: with 3.0 that is a third of a handshake with a
+// has, dozens of them, each under locks: with 3.0 that is a third of a handshake with a
 // client certificate (3.2 and later remember more of it). Here is a library context whose only
 // provider lends the default one's algorithms, all of them but these:
 //

@@ -362,6 +362,17 @@ TEST_F(AuthenticatorTest, ARememberedCertificateEndsWithItselfAndItsAuthority) {
   EXPECT_EQ(authenticator_->Verify(carol).kind, CertificateVerdict::Kind::kInvalid);
 }
 
+TEST_F(AuthenticatorTest, ACertificateOfManyGroupsIsVerifiedEachTime) {
+  CertificateSpec spec;
+  for (int i = 0; i < 400; ++i) spec.subject.emplace_back("O", fmt::format("group-{}", i));
+  spec.subject.emplace_back("CN", "carol");
+  const PresentedCertificates carol = {.leaf = ca_.Issue(spec).der, .others = {}};
+  const VerifiedCertificates verified;
+  for (int i = 0; i < 2; ++i)
+    EXPECT_EQ(authenticator_->Verify(carol).kind, CertificateVerdict::Kind::kValid);
+  EXPECT_EQ(verified(), 2u);
+}
+
 TEST_F(AuthenticatorTest, RememberedCertificatesAreBounded) {
   Make({.max_certificates = 2});
   std::vector<PresentedCertificates> users;
